@@ -12,13 +12,67 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from engine.core import events
+from engine.core.errors import CipherError, MentatError, StoreError, UsageError, WrongPassphrase
 from engine.core.events import Record
-from engine.core.job import Job
-from engine.core.objectives import KeptData, Posture
-from engine.core.recovery import RestorePlan, RestoreRequest
-from engine.core.snapshot import Manifest, SnapshotEntry, SnapshotId
+from engine.core.job import FINAL, STATE_WORDS, Job, Phase, State, fold
+from engine.core.objectives import KeptData, Level, Posture, SourcePosture, StorePosture
+from engine.core.recovery import PlanLine, PlanStep, RestorePlan, RestoreRequest, Target, Where
+from engine.core.snapshot import (
+    Artifact,
+    DatabaseFacts,
+    Kind,
+    Manifest,
+    Method,
+    SnapshotEntry,
+    SnapshotId,
+    TreeFacts,
+)
 from engine.ports import Key, SignatureCheck
-from engine.settings import Settings
+from engine.settings import Settings, SourceSettings
+
+# What callers may name: they import the words of the engine from here and from nowhere else.
+__all__ = [
+    "FINAL",
+    "STATE_WORDS",
+    "Artifact",
+    "CipherError",
+    "DatabaseFacts",
+    "Engine",
+    "Finding",
+    "Job",
+    "KeptData",
+    "Key",
+    "Kind",
+    "Level",
+    "Manifest",
+    "MentatError",
+    "Method",
+    "Phase",
+    "PlanLine",
+    "PlanStep",
+    "Posture",
+    "Record",
+    "RestorePlan",
+    "RestoreRequest",
+    "Settings",
+    "SignatureCheck",
+    "SnapshotDetail",
+    "SnapshotEntry",
+    "SnapshotId",
+    "SourcePosture",
+    "SourceSettings",
+    "State",
+    "StoreError",
+    "StorePosture",
+    "Target",
+    "TreeFacts",
+    "UsageError",
+    "Where",
+    "WrongPassphrase",
+    "events",
+    "fold",
+]
 
 
 @dataclass(frozen=True, slots=True)
