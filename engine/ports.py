@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from engine.core.commands import Command
+from engine.core.commands import Command, Ended
 from engine.core.snapshot import DatabaseFacts, TableFacts
 
 # ---------------------------------------------------------------- object store
@@ -324,6 +324,70 @@ class Trees(Protocol):
 
     def sync(self, path: Path) -> None:
         """Make what was written below path durable."""
+
+
+# ---------------------------------------------------------------- processes
+
+
+class StreamTap(Protocol):
+    """Counts and hashes what passes it in a pipeline; `count` may be read at any time."""
+
+    count: int
+    tail: bytes  # the last 4 KiB
+    error: OSError | None
+
+    @property
+    def sha256(self) -> str: ...
+
+
+class RunningPipeline(Protocol):
+    """Stages joined by OS pipes, running. Owned as a context manager: killed unless waited for."""
+
+    output: int  # file descriptor to read from, where collect was asked for
+
+    def write(self, chunk: bytes | memoryview) -> bool:
+        """Feed the first stage; False when it has stopped reading."""
+
+    def close_input(self) -> None: ...
+
+    def wait(self) -> list[Ended]: ...
+
+    def kill(self) -> None: ...
+
+    @property
+    def failed(self) -> Ended | None:
+        """After `wait`: the stage that failed by itself."""
+
+    def __enter__(self) -> RunningPipeline: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+
+class Processes(Protocol):
+    """How operations start children; adapters.command and adapters.pipeline stand behind it."""
+
+    def run(
+        self,
+        command: Command,
+        *,
+        stdin: bytes = b"",
+        timeout: float | None = None,
+        check: bool = True,
+    ) -> Ended: ...
+
+    def tap(self) -> StreamTap: ...
+
+    def pipeline(
+        self,
+        stages: Sequence[Command | StreamTap],
+        *,
+        feed: bool = False,
+        collect: bool = False,
+        on_line: Callable[[str], None] | None = None,
+    ) -> RunningPipeline: ...
+
+    def failure(self, ended: Ended) -> Exception:
+        """The error for a command that ended badly."""
 
 
 # ---------------------------------------------------------------- telling
