@@ -1,4 +1,7 @@
-"""The typed configuration. `load` reads the TOML file; docs of each key stand with its field."""
+"""The typed configuration; docs of each key stand with its field.
+
+`engine.settings_file` reads and writes it as TOML.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +22,17 @@ DEFAULT_CONFIG = Path("/etc/mentat-dr/config.toml")
 class Secret:
     """A secret's whereabouts; read as late as possible, never shown.
 
-    One of: value (in place), file, env, credential (systemd's $CREDENTIALS_DIRECTORY).
+    One of: value (in place), file, env, credential (systemd's $CREDENTIALS_DIRECTORY). False in
+    a condition when none is given.
     """
 
     value: str = field(default="", repr=False)
     file: str = ""
     env: str = ""
     credential: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.value or self.file or self.env or self.credential)
 
     def reveal(self) -> str:
         """The secret, trailing newline removed. ConfigurationError when it cannot be read."""
@@ -81,11 +88,13 @@ class RetentionSettings:
 
 @dataclass(frozen=True, slots=True)
 class SourceSettings:
-    """One source. Which fields apply depends on kind; `load` refuses the others.
+    """One source. Which fields apply depends on kind; loading refuses the others.
 
-    database  engine, container | host+port | socket, user, password, schemas
-    volume    volume, quiesce, exclude
-    config    paths, exclude
+    database       engine, container | host+port | socket, user, password, schemas, checksums,
+                   methods, binlogs
+    volume         volume, quiesce, exclude, incremental
+    config         paths, exclude, incremental
+    observability  volume (+ quiesce) | paths, exclude, incremental
     """
 
     name: str
@@ -132,7 +141,7 @@ class Settings:
     local: StoreSettings | None = None  # the local tier, a directory
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     monitoring: MonitoringSettings = field(default_factory=MonitoringSettings)
-    notify: tuple[str, ...] = ()
+    notify: tuple[Secret, ...] = ()  # URLs; they hold tokens
     docker: str = ""  # DOCKER_HOST; empty: the environment's or the default socket
     state: Path = Path("/var/lib/mentat-dr")
 
