@@ -352,6 +352,9 @@ class RunningPipeline(Protocol):
 
     def wait(self) -> list[Ended]: ...
 
+    def interrupt(self) -> None:
+        """End the children from any thread; whoever reads or writes sees the pipes close."""
+
     def kill(self) -> None: ...
 
     @property

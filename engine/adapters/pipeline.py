@@ -179,6 +179,12 @@ class Pipeline:
             self._ended = ended
         return self._ended
 
+    def interrupt(self) -> None:
+        """End the children from any thread; whoever reads or writes sees the pipes close."""
+        for child in self.children:
+            with contextlib.suppress(ProcessLookupError):
+                child.popen.terminate()
+
     def kill(self) -> None:
         """End every child now and close everything. No error when it has ended."""
         self.close_input()

@@ -1,0 +1,85 @@
+"""A full snapshot of a tree: a Docker volume or configuration paths."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.core.errors import SourceMissing
+from engine.core.snapshot import TreeFacts
+from engine.operations.progress import Phase
+from engine.operations.streams import pack
+
+if TYPE_CHECKING:
+    from engine.operations.backup import Session
+
+
+FILES = "files.tar.zst.gpg"
+
+
+def run(session: Session) -> None:
+    """Fill the session with the tree's one artifact. Files that vanished or changed while read
+    become warnings of the manifest."""
+    if session.kind == "config":
+        _pack(session, _config_tree(session))
+        return
+    ctx, source = session.ctx, session.source
+    containers = ctx.containers()
+    volume = containers.volume(source.volume)
+    using = containers.using(volume.name)
+    tree = TreeFacts(
+        root=str(volume.mountpoint),
+        paths=(".",),
+        members=0,
+        volume=volume.name,
+        containers=tuple(c.name for c in using),
+        images={c.name: c.image for c in using},
+        quiesce=source.quiesce,
+    )
+    with ctx.quiesced([c.name for c in using], source.quiesce):
+        _pack(session, tree)
+
+
+def _config_tree(session: Session) -> TreeFacts:
+    paths = []
+    for path in session.source.paths:
+        if not Path(path).exists() and not Path(path).is_symlink():
+            raise SourceMissing(
+                f"{path} does not exist",
+                f"Correct `paths` of source {session.source.name} in the configuration.",
+            )
+        paths.append(path.lstrip("/").rstrip("/") or ".")
+    return TreeFacts(root="/", paths=tuple(paths), members=0)
+
+
+def _pack(session: Session, tree: TreeFacts) -> None:
+    ctx, source = session.ctx, session.source
+    root = Path(tree.root)
+    with (
+        session.writer(FILES) as writer,
+        ThreadPoolExecutor(1, thread_name_prefix="measure") as pool,
+        Phase(ctx.emit, f"pack {source.name}", "Pack", source.name) as phase,
+    ):
+        measured = pool.submit(ctx.trees.measure, root, tree.paths, source.exclude)
+        measured.add_done_callback(
+            lambda future: setattr(
+                phase, "expected", None if future.exception() else future.result()[1]
+            )
+        )
+        session.recoverable_to = ctx.clock()
+        command = ctx.trees.pack_command(root, tree.paths, source.exclude)
+        packed = pack(ctx, writer, FILES, command, phase)
+        session.warnings.extend(ctx.trees.pack_warnings(packed.ended[0].stderr))
+        members = measured.result()[0]
+        writer.complete()
+    session.artifacts.append(packed.artifact)
+    session.tree = TreeFacts(
+        root=tree.root,
+        paths=tree.paths,
+        members=members,
+        volume=tree.volume,
+        containers=tree.containers,
+        images=tree.images,
+        quiesce=tree.quiesce,
+    )

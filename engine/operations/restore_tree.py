@@ -1,0 +1,228 @@
+"""Restoring a volume or configuration paths: unpacked beside, counted, then switched in."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.core.errors import NoSpace, RestoreDiffers, TreeError, UsageError
+from engine.core.events import Result
+from engine.core.snapshot import TreeFacts
+from engine.operations import kept, rates, switch
+from engine.operations.progress import Phase
+from engine.operations.streams import unpack
+
+if TYPE_CHECKING:
+    from engine.operations.restore import Restoring
+
+LABEL = "mentat-dr"
+
+
+def run(restoring: Restoring) -> Result:
+    where = restoring.request.target.where
+    if where == "directory":
+        return _to_directory(restoring)
+    tree = _tree(restoring)
+    if where == "container":
+        if not tree.volume:
+            raise UsageError(
+                "configuration paths cannot be restored into a container",
+                "Use --to DIR or --to in-place.",
+            )
+        return _to_new_volume(restoring, tree)
+    return _volume_in_place(restoring, tree) if tree.volume else _paths_in_place(restoring, tree)
+
+
+def _tree(restoring: Restoring) -> TreeFacts:
+    tree = restoring.manifest.tree
+    if tree is None:
+        raise TreeError("the manifest says nothing of files", "Choose another snapshot.")
+    return tree
+
+
+def fill(restoring: Restoring, folder: Path) -> dict[str, object]:
+    """Unpack the snapshot into an empty folder and prove that all of it is there, durably."""
+    ctx, manifest = restoring.ctx, restoring.manifest
+    artifact = manifest.artifacts[0]
+    tree = _tree(restoring)
+    require_space(restoring, folder, manifest.raw_bytes)
+    name = f"unpack {manifest.id.source}"
+    with Phase(
+        ctx.emit, name, "Download, decrypt, unpack", manifest.id.source, artifact.raw_bytes
+    ) as phase:
+        command = ctx.trees.unpack_command(folder)
+        unpack(ctx, manifest.id, artifact, command, restoring.passphrase, phase)
+    with Phase(ctx.emit, f"verify {manifest.id.source}", "Count and sync", manifest.id.source):
+        found = ctx.trees.count(folder, tree.paths)
+        if found != tree.members:
+            raise RestoreDiffers(
+                f"{found} files and directories were restored, {tree.members} were backed up",
+                "The live data is untouched. See the journal; try another snapshot.",
+            )
+        ctx.trees.sync(folder)
+    names = (name, f"unpack {manifest.kind}")
+    rates.record(ctx.state, names, artifact.raw_bytes, phase.seconds, ctx.clock())
+    return {"members": found, "raw_sha256": artifact.raw_sha256, "bytes": artifact.raw_bytes}
+
+
+def require_space(restoring: Restoring, folder: Path, needed: int) -> None:
+    free = restoring.ctx.trees.free_bytes(folder)
+    if free < needed:
+        raise NoSpace(
+            f"{needed} bytes are needed below {folder}, {free} are free",
+            "Free space or choose another target; nothing was changed.",
+        )
+
+
+@contextlib.contextmanager
+def staging_beside(parent: Path, job_id: str) -> Iterator[Path]:
+    """A private folder beside the target, removed unless it was moved away."""
+    staging = parent / f".mentat-dr-restore-{job_id}"
+    try:
+        staging.mkdir(mode=0o700)
+    except OSError as error:
+        raise TreeError(
+            f"{staging} cannot be made: {error.strerror}", "Choose a target that can be written."
+        ) from error
+    try:
+        yield staging
+    finally:
+        if staging.exists():
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+def empty_target(path: str) -> Path:
+    """The directory to restore to, which must not exist or be empty."""
+    target = Path(path)
+    if not target.is_absolute():
+        target = Path.cwd() / target
+    if not target.parent.is_dir():
+        raise UsageError(f"{target.parent} is not a directory", "Make it first, then try again.")
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise UsageError(f"{target} is not a directory", "Choose a name that is free.")
+    if target.is_dir() and any(target.iterdir()):
+        raise UsageError(f"{target} is not empty", "Choose an empty or a new directory.")
+    return target
+
+
+def _to_directory(restoring: Restoring) -> Result:
+    target = empty_target(restoring.request.target.path)
+    with staging_beside(target.parent, restoring.ctx.job_id) as staging:
+        facts = fill(restoring, staging)
+        staging.rename(target)
+        sync_folder(target.parent)
+    return Result(
+        "done",
+        f"restored to {target}, {facts['members']} files and directories proven",
+        {**facts, "target": str(target)},
+    )
+
+
+def _to_new_volume(restoring: Restoring, tree: TreeFacts) -> Result:
+    ctx = restoring.ctx
+    containers = ctx.containers()
+    name = restoring.request.target.name or f"{tree.volume}_restored_{restoring.stamp}"
+    labels = {LABEL: "restored", f"{LABEL}.source": restoring.request.source}
+    volume = containers.create_volume(name, labels)
+    made = ""
+    try:
+        facts = fill(restoring, volume.mountpoint)
+        for user in tree.containers:
+            with contextlib.suppress(UsageError):
+                made = _container_for(restoring, tree, user, name)
+                break
+    except BaseException:
+        containers.remove_volume(name)
+        raise
+    summary = f"restored into the new volume {name}, {facts['members']} files proven"
+    if made:
+        summary += f"; start its container with: docker start {made}"
+    return Result("done", summary, {**facts, "target": name, "container": made})
+
+
+def _container_for(restoring: Restoring, tree: TreeFacts, user: str, volume: str) -> str:
+    """A stopped container of the image that used the volume, with the restored one mounted."""
+    from engine.core.errors import ContainersError, SourceMissing
+
+    containers = restoring.ctx.containers()
+    try:
+        model = containers.container(user)
+        mounted = next((m.destination for m in model.mounts if m.volume == tree.volume), "")
+        if not mounted:
+            return ""
+        return containers.create_like(
+            model,
+            image=tree.images.get(user, model.image),
+            name=f"{volume}-{user}",
+            mounts={volume: mounted},
+            labels={LABEL: "restored"},
+        ).name
+    except (SourceMissing, ContainersError) as error:
+        restoring.ctx.warn("container", f"no container was made for it: {error.message}")
+        return ""
+
+
+def _volume_in_place(restoring: Restoring, tree: TreeFacts) -> Result:
+    from engine.core.errors import SourceMissing
+
+    ctx = restoring.ctx
+    containers = ctx.containers()
+    name = (restoring.source.volume if restoring.source else "") or tree.volume
+    try:
+        live = containers.volume(name)
+    except SourceMissing:
+        ctx.warn("volume-made", f"the volume {name} was gone and is made anew", tree.volume)
+        live = containers.create_volume(name, {})
+    with staging_beside(live.mountpoint.parent, ctx.job_id) as staging:
+        facts = fill(restoring, staging)
+        before = f"{name}_before_{restoring.stamp}"
+        with Phase(ctx.emit, "switch", "Switch the restored data in", restoring.request.source):
+            switch.volume(restoring, staging, live, before)
+    return Result(
+        "done",
+        f"{name} is restored, {facts['members']} files and directories proven; the old data is "
+        f"kept as volume {before}",
+        {**facts, "target": name, "kept": before},
+    )
+
+
+def _paths_in_place(restoring: Restoring, tree: TreeFacts) -> Result:
+    ctx = restoring.ctx
+    root = Path(tree.root)
+    first = root / tree.paths[0]
+    with staging_beside(_existing(first.parent), ctx.job_id) as staging:
+        switch.require_one_file_system(staging, [root / p for p in tree.paths])
+        facts = fill(restoring, staging)
+        before = first.parent / f"{first.name}_before_{restoring.stamp}"
+        with Phase(ctx.emit, "switch", "Switch the restored paths in", restoring.request.source):
+            switch.paths(restoring, staging, root, tree.paths)
+            record = kept.Kept(
+                ctx.job_id, restoring.request.source, "directory", str(before), ctx.clock()
+            )
+            kept.record(ctx.state, record)
+            staging.rename(before)
+            sync_folder(before.parent)
+    return Result(
+        "done",
+        f"{', '.join('/' + p for p in tree.paths)} restored, {facts['members']} files and "
+        f"directories proven; the old ones are kept in {before}",
+        {**facts, "target": ", ".join("/" + p for p in tree.paths), "kept": str(before)},
+    )
+
+
+def _existing(folder: Path) -> Path:
+    while not folder.is_dir():
+        folder = folder.parent
+    return folder
+
+
+def sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

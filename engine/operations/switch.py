@@ -1,0 +1,101 @@
+"""Switching restored data in: exchanges that are undone when a later one fails."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.core.errors import MentatError, TreeError
+from engine.operations import kept
+from engine.ports import Container, Containers, Volume
+
+if TYPE_CHECKING:
+    from engine.operations.restore import Restoring
+
+
+def volume(restoring: Restoring, staging: Path, live: Volume, before: str) -> None:
+    """Swap `staging` with the volume's data, with its containers stopped, and keep the old data
+    as the volume `before`. Containers are started again as they were found."""
+    ctx = restoring.ctx
+    containers = ctx.containers()
+    old = containers.create_volume(before, {"mentat-dr": "kept"})
+    kept_record = kept.Kept(ctx.job_id, restoring.request.source, "volume", before, ctx.clock())
+    try:
+        kept.record(ctx.state, kept_record)
+        with _stopped(restoring, containers, containers.using(live.name)):
+            ctx.trees.exchange(staging, live.mountpoint)
+            try:
+                ctx.trees.exchange(staging, old.mountpoint)
+            except MentatError:
+                ctx.trees.exchange(staging, live.mountpoint)
+                raise
+        ctx.trees.sync(live.mountpoint)
+    except BaseException:
+        if not any(old.mountpoint.iterdir()):
+            kept.forget(ctx.state, kept_record.id)
+            containers.remove_volume(before)
+        raise
+
+
+@contextlib.contextmanager
+def _stopped(
+    restoring: Restoring, containers: Containers, using: Sequence[Container]
+) -> Iterator[None]:
+    """Stop what uses the volume: a running container holds the old directory open. A paused one
+    is let go on for its end and paused again after."""
+    paused = [c.name for c in using if c.state == "paused"]
+    for name in paused:
+        containers.unpause(name)
+    running = [c.name for c in using if c.state in ("running", "paused", "restarting")]
+    with restoring.ctx.quiesced(running, "stop"):
+        yield
+    for name in paused:
+        containers.pause(name)
+
+
+def require_one_file_system(staging: Path, live: Sequence[Path]) -> None:
+    """An atomic switch needs both on one file system; TreeError naming the path that is not."""
+    device = staging.stat().st_dev
+    for path in live:
+        present = path if path.exists() else path.parent
+        while not present.exists():
+            present = present.parent
+        if present.stat().st_dev != device or (path.exists() and path.is_mount()):
+            raise TreeError(
+                f"{path} is on another file system than {staging.parent}",
+                "Restore to a directory (--to DIR) and copy from there.",
+            )
+
+
+def paths(restoring: Restoring, staging: Path, root: Path, relative: Sequence[str]) -> None:
+    """Swap each restored path with the live one; all of them or, on an error, none.
+
+    Afterwards staging holds the old ones (those that were missing are absent from it)."""
+    trees = restoring.ctx.trees
+    undo: list[tuple[Path, Path, bool]] = []
+    try:
+        for path in relative:
+            new, live = staging / path, root / path
+            if live.exists() or live.is_symlink():
+                trees.exchange(new, live)
+                undo.append((new, live, True))
+            else:
+                live.parent.mkdir(parents=True, exist_ok=True)
+                new.rename(live)
+                undo.append((new, live, False))
+    except (MentatError, OSError) as error:
+        for new, live, exchanged in reversed(undo):
+            if exchanged:
+                trees.exchange(new, live)
+            else:
+                live.rename(new)
+        if isinstance(error, MentatError):
+            raise
+        raise TreeError(
+            f"{error.filename} could not be switched in: {error.strerror}",
+            "All paths are as they were. Restore to a directory (--to DIR) instead.",
+        ) from error
+    for path in relative:
+        trees.sync(root / path)
