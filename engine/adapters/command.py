@@ -26,7 +26,15 @@ _SECRET_LIMIT = 32 << 10  # a fresh pipe holds 64 KiB, so writing this much neve
 _STDERR_LINES = 2000
 _LINE_LIMIT = 2000
 _FD = re.compile(r"\{fd:([a-z0-9_-]+)\}")
-_KEPT_ENVIRONMENT = ("PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "SSL_CERT_FILE")
+# MENTAT_DR_JOB marks the children of a job, so that those a dead worker left can be told.
+_KEPT_ENVIRONMENT = (
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "XDG_RUNTIME_DIR",
+    "SSL_CERT_FILE",
+    "MENTAT_DR_JOB",
+)
 
 OnLine = Callable[[str], None]
 
