@@ -7,10 +7,11 @@ modules (boto3, docker) load at the first call that needs them, never at import.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from engine.core import events
 from engine.core.errors import CipherError, MentatError, StoreError, UsageError, WrongPassphrase
@@ -30,6 +31,9 @@ from engine.core.snapshot import (
 )
 from engine.ports import Key, SignatureCheck
 from engine.settings import Settings, SourceSettings
+
+if TYPE_CHECKING:
+    from engine.repository import Listing, Repository
 
 # What callers may name: they import the words of the engine from here and from nowhere else.
 __all__ = [
@@ -94,53 +98,106 @@ class Finding:
     remedy: str = ""
 
 
+_FRESH = timedelta(minutes=15)
+
+
 class Engine:
     """mentat-dr over one configuration."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._repository: Repository | None = None
 
     @classmethod
     def open(cls, config: Path | None = None) -> Engine:
         """Read the configuration (argument, $MENTAT_DR_CONFIG, /etc/mentat-dr/config.toml).
 
         ConfigurationError, with what to do, when it is missing or wrong."""
-        raise NotImplementedError
+        from engine import settings_file
+
+        return cls(settings_file.load(config))
 
     # reading
 
-    def posture(self, *, refresh: bool = True) -> Posture:
+    def posture(self, *, refresh: bool | None = True) -> Posture:
         """Is everything recoverable now? Never raises for an unreachable store: says it in the
-        posture, from the last listing kept on disk. refresh=False uses that listing only."""
-        raise NotImplementedError
+        posture, from the last listing kept on disk. refresh=False uses that listing only;
+        None asks the store only when that listing is older than 15 minutes."""
+        from engine import wiring
+        from engine.operations import kept, posture
+
+        now = wiring.utc_now()
+        problem: StoreError | None = None
+        listing = self._kept_listing()
+        stale = listing is None or now - listing.at > _FRESH
+        if refresh or (refresh is None and stale):
+            try:
+                listing = self._list()
+            except StoreError as error:
+                problem = error
+        store = StorePosture(
+            name=wiring.store_name(self.settings.repository),
+            offsite=self.settings.repository.provider != "directory",
+            reachable=problem is None,
+            problem=problem.message if problem else "",
+            remedy=problem.remedy if problem else "",
+            listed_at=listing.at if listing else None,
+        )
+        rows = listing.rows if listing else ()
+        return posture.take(self.settings, rows, store, kept.shown(self.settings.state), now)
 
     def snapshots(self, *, refresh: bool = True, host: str = "") -> Sequence[SnapshotEntry]:
         """The inventory, newest first, of committed snapshots; host "" means all hosts.
         StoreError when refresh and the store does not answer."""
-        raise NotImplementedError
+        listing = self._list() if refresh else self._kept_listing()
+        rows = listing.rows if listing else ()
+        return [row for row in rows if row.committed and (not host or row.id.host == host)]
 
     def find(self, source: str, snapshot: str, host: str = "") -> SnapshotEntry:
         """The snapshot behind a ref, a unique start of an id, or `latest`. UsageError if none."""
-        raise NotImplementedError
+        from engine.repository import choose
+
+        rows = self._repo().entries(host or self.settings.host, source)
+        return choose(rows, snapshot, source)
 
     def detail(self, snapshot: SnapshotId) -> SnapshotDetail:
         """Fetch the manifest and check its signature."""
-        raise NotImplementedError
+        opened = self._repo().open(snapshot)
+        rows = self._repo().entries(snapshot.host, snapshot.source)
+        entry = next(row for row in rows if row.id == snapshot)
+        return SnapshotDetail(opened.manifest, opened.signature, entry)
 
     def plan(self, request: RestoreRequest) -> RestorePlan:
         """What this restore will read, change, destroy and stop, and how long it should take."""
-        raise NotImplementedError
+        from engine import wiring
+        from engine.operations import restore_plan
+
+        entry = self.find(request.source, request.snapshot, request.host)
+        opened = self._repo().open(entry.id)
+        planning = restore_plan.Planning(
+            settings=self.settings,
+            store_name=wiring.store_name(self.settings.repository),
+            state=self.settings.state,
+            containers=lambda: wiring.containers(self.settings.docker),
+            now=wiring.utc_now(),
+        )
+        return restore_plan.plan(planning, request, entry, opened.manifest, opened.signature)
 
     def keys(self) -> Sequence[Key]:
-        raise NotImplementedError
+        """The keys on this machine's keyring."""
+        return self._repo().cipher.keys()
 
     def check_key(self, passphrase: str | None = None) -> Key | None:
         """Prove that snapshots can be decrypted here, with this passphrase. CipherError's."""
-        raise NotImplementedError
+        return self._repo().cipher.check_secret(passphrase)
 
     def needs_passphrase(self) -> bool:
         """False when the secret key opens without one (or a configured passphrase serves)."""
-        raise NotImplementedError
+        try:
+            self._repo().cipher.check_secret(None)
+        except WrongPassphrase:
+            return True
+        return False
 
     def doctor(self) -> Sequence[Finding]:
         """Look at everything a backup and a recovery need."""
@@ -148,36 +205,134 @@ class Engine:
 
     def kept(self) -> Sequence[KeptData]:
         """Old data put aside by in-place restores and not yet released."""
-        raise NotImplementedError
+        from engine.operations import kept
+
+        return kept.shown(self.settings.state)
 
     # acting
 
     def start_backup(self, sources: Sequence[str] = (), *, kind: str = "", method: str = "") -> str:
         """Start a backup job; no sources means all. Returns the job's id."""
-        raise NotImplementedError
+        chosen = [self.settings.source(name) for name in sources] or list(self.settings.sources)
+        if method:
+            raise UsageError(
+                f"the method {method!r} is not available", "Leave --method out: the kind decides."
+            )
+        names = [s.name for s in chosen if not kind or s.kind == kind]
+        if not names:
+            raise UsageError(
+                f"no source of kind {kind!r} is configured" if kind else "no source is configured",
+                f"Add a [[source]] to {self.settings.file}",
+            )
+        title = f"backup {', '.join(names)}"
+        return self._launch("backup", {"sources": names}, title, names)
 
     def start_restore(self, request: RestoreRequest, passphrase: str | None = None) -> str:
         """Start a restore job. UsageError when request.confirm is not the plan's confirm_name."""
-        raise NotImplementedError
+        plan = self.plan(request)
+        if plan.confirm_name and request.confirm != plan.confirm_name:
+            raise UsageError(
+                f"this changes live data: {plan.confirm_name} must be given to confirm it",
+                f"{plan.command}",
+            )
+        given: dict[str, bytes] = {}
+        if passphrase is not None:
+            given["passphrase"] = passphrase.encode()
+        return self._launch(
+            "restore",
+            {"restore": asdict(request)},
+            f"restore {plan.title}",
+            [request.source],
+            given,
+        )
 
     def start_release(self, kept_id: str, confirm: str) -> str:
         """Start a job that removes old data put aside; confirm is its `what`."""
-        raise NotImplementedError
+        item = next((k for k in self.kept() if k.id == kept_id), None)
+        if item is None:
+            raise UsageError(
+                f"nothing is kept under {kept_id!r}", "`mentat-dr restore --kept` lists it."
+            )
+        if confirm != item.what:
+            raise UsageError(
+                f"to remove it for good, its name must be given: {item.what}",
+                f"mentat-dr restore --release {item.id} --confirm {item.what}",
+            )
+        request = {"kept": kept_id, "confirm": confirm}
+        return self._launch("release", request, f"release {item.what}", [item.source])
 
     # jobs
 
     def jobs(self, limit: int = 200) -> Sequence[Job]:
         """Newest first; from the journals on this host. `interrupted` is found here."""
-        raise NotImplementedError
+        from engine.jobs import board
+
+        return board.jobs(self.settings.state, limit)
 
     def job(self, job_id: str) -> Job:
         """UsageError when there is none. job_id may be a unique start."""
-        raise NotImplementedError
+        from engine.jobs import board
+
+        return board.find(self.settings.state, job_id)
 
     def records(self, job_id: str, offset: int = 0) -> tuple[Sequence[Record], int]:
         """Journal records from a byte offset, and the offset to ask with next time."""
-        raise NotImplementedError
+        from engine.jobs import board
+
+        return board.records(self.settings.state, job_id, offset)
 
     def cancel(self, job_id: str) -> bool:
         """Ask the job's process to stop and clean up; False when it has ended already."""
-        raise NotImplementedError
+        from engine.jobs import board
+
+        return board.cancel(self.settings.state, job_id)
+
+    # within
+
+    def _repo(self) -> Repository:
+        if self._repository is None:
+            from engine import wiring
+
+            self._repository = wiring.repository(self.settings)
+        return self._repository
+
+    def _listing_store(self) -> str:
+        from engine import wiring
+
+        return wiring.store_name(self.settings.repository)
+
+    def _kept_listing(self) -> Listing | None:
+        from engine.repository import ListingFile
+
+        return ListingFile(self.settings.state).load(self._listing_store())
+
+    def _list(self) -> Listing:
+        from engine import wiring
+        from engine.repository import Listing, ListingFile
+
+        now = wiring.utc_now()
+        listing = Listing(now, self._listing_store(), tuple(self._repo().entries()))
+        ListingFile(self.settings.state).save(listing)
+        return listing
+
+    def _launch(
+        self,
+        operation: str,
+        request: Mapping[str, Any],
+        title: str,
+        sources: Sequence[str],
+        secrets: Mapping[str, bytes] | None = None,
+    ) -> str:
+        from engine import wiring
+        from engine.jobs import launch
+
+        return launch.launch(
+            self.settings.state,
+            operation,
+            request,
+            config_file=self.settings.file,
+            secrets=secrets or {},
+            title=title,
+            sources=tuple(sources),
+            now=wiring.utc_now(),
+        )

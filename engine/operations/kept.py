@@ -58,6 +58,11 @@ def listed(state: Path) -> list[Kept]:
     return sorted(found, key=lambda kept: kept.kept_at)
 
 
+def holds(state: Path, what: str) -> bool:
+    """Whether a volume or directory of this name is kept."""
+    return any(kept.what == what for kept in listed(state))
+
+
 def shown(state: Path) -> tuple[KeptData, ...]:
     return tuple(KeptData(k.id, k.source, k.what, k.kept_at) for k in listed(state))
 

@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.core.commands import Command
-from engine.core.errors import DatabaseError, RestoreDiffers, UsageError
+from engine.core.errors import DatabaseError, RestoreDiffers, SourceMissing, UsageError
 from engine.core.events import Result
 from engine.core.snapshot import Artifact, DatabaseFacts, TableFacts
-from engine.operations import rates, switch
+from engine.operations import debris, kept, rates, switch
 from engine.operations.backup_database import DUMP, USERS
 from engine.operations.progress import Phase
 from engine.operations.restore_tree import (
     LABEL,
     empty_target,
+    kept_words,
     require_space,
     staging_beside,
     sync_folder,
@@ -61,7 +62,7 @@ def _to_directory(restoring: Restoring) -> Result:
     """Plain SQL files, proven by hash: for reading, or for a client by hand."""
     ctx = restoring.ctx
     target = empty_target(restoring.request.target.path)
-    with staging_beside(target.parent, ctx.job_id) as staging:
+    with staging_beside(ctx, target.parent) as (staging, _note):
         require_space(restoring, staging, restoring.manifest.raw_bytes)
         for artifact in restoring.manifest.artifacts:
             plain = staging / artifact.name.removesuffix(".zst.gpg")
@@ -90,7 +91,10 @@ def _write_plain(restoring: Restoring, artifact: Artifact, file: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Fresh:
-    """A server made for this restore: its container, its volume, and the way in."""
+    """A server made for this restore: its container, its volume, and the way in. `note` is the
+    volume's, to be dropped before the volume comes to hold live data."""
+
+    note: debris.Note
 
     container: Container
     volume: Volume
@@ -107,31 +111,49 @@ def _fresh_server(
     ctx, facts = restoring.ctx, _facts(restoring)
     containers = ctx.containers()
     labels = {LABEL: "restored", f"{LABEL}.source": restoring.request.source}
-    volume = containers.create_volume(volume_name, labels)
-    made = False
-    try:
-        password = secrets.token_urlsafe(18)
-        container = containers.create_like(
-            model,
-            image=model.image_id if model else facts.image,
-            name=name,
-            mounts={volume_name: facts.data_directory or "/var/lib/mysql"},
-            labels=labels,
-            environment=_root_password(password),
-            network=network,
-        )
-        made = True
-        containers.start(name)
-        source = _way_in(restoring, name, password)
-        database = ctx.database(source, name)
-        with Phase(ctx.emit, f"start {name}", "Start an empty server", restoring.request.source):
-            database.wait_ready(_READY_SECONDS)
-        yield _Fresh(container, volume, source, database)
-    except BaseException:
-        if made:
-            containers.remove_container(name)
-        containers.remove_volume(volume_name)
-        raise
+    with (
+        debris.noted(ctx, "volume", volume_name) as note,
+        debris.noted(ctx, "container", name),
+    ):
+        volume = containers.create_volume(volume_name, labels)
+        try:
+            yield _start_server(restoring, name, volume, model, network, labels, note)
+        except BaseException:
+            with contextlib.suppress(SourceMissing):
+                containers.remove_container(name)
+            with contextlib.suppress(SourceMissing):
+                if not kept.holds(ctx.state, volume_name):
+                    containers.remove_volume(volume_name)
+            raise
+
+
+def _start_server(
+    restoring: Restoring,
+    name: str,
+    volume: Volume,
+    model: Container | None,
+    network: str,
+    labels: dict[str, str],
+    note: debris.Note,
+) -> _Fresh:
+    ctx, facts = restoring.ctx, _facts(restoring)
+    containers = ctx.containers()
+    password = secrets.token_urlsafe(18)
+    container = containers.create_like(
+        model,
+        image=model.image_id if model else facts.image,
+        name=name,
+        mounts={volume.name: facts.data_directory or "/var/lib/mysql"},
+        labels=labels,
+        environment=_root_password(password),
+        network=network,
+    )
+    containers.start(name)
+    source = _way_in(restoring, name, password)
+    database = ctx.database(source, name)
+    with Phase(ctx.emit, f"start {name}", "Start an empty server", restoring.request.source):
+        database.wait_ready(_READY_SECONDS)
+    return _Fresh(note, container, volume, source, database)
 
 
 def _root_password(password: str) -> dict[str, str]:
@@ -286,23 +308,21 @@ def _in_place(restoring: Restoring) -> Result:
     live = containers.container(name)
     volume = _data_volume(containers, live, facts)
     stamp = restoring.stamp
-    staging = f"{volume.name}_new_{stamp}"
+    before = f"{volume.name}_before_{stamp}"
     model = replace(live, image_id=live.image_id or facts.image_id)
-    with _fresh_server(restoring, f"mentat-dr-restore-{stamp}", staging, model, "none") as fresh:
+    with _fresh_server(restoring, f"mentat-dr-restore-{stamp}", before, model, "none") as fresh:
         checked = _load(restoring, fresh)
         containers.stop(fresh.container.name)
-        before = f"{volume.name}_before_{stamp}"
-        with Phase(ctx.emit, "switch", "Switch the restored data in", restoring.request.source):
-            switch.volume(restoring, fresh.volume.mountpoint, volume, before)
         containers.remove_container(fresh.container.name)
-        containers.remove_volume(staging)
+        with Phase(ctx.emit, "switch", "Switch the restored data in", restoring.request.source):
+            old = switch.volume(restoring, fresh.volume, volume, fresh.note)
     with Phase(ctx.emit, f"ready {name}", "Wait for the server", restoring.request.source):
         _require_serving(restoring, name, facts)
     return Result(
         "done",
-        f"{name} is restored: {checked['tables']} tables, {checked['rows']} rows compared; the "
-        f"old data is kept as volume {before}",
-        {**checked, "target": name, "kept": before},
+        f"{name} is restored: {checked['tables']} tables, {checked['rows']} rows "
+        f"compared{kept_words(old)}",
+        {**checked, "target": name, "kept": old},
     )
 
 

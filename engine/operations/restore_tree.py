@@ -9,14 +9,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.core.errors import NoSpace, RestoreDiffers, TreeError, UsageError
+from engine.core.errors import (
+    ContainersError,
+    NoSpace,
+    RestoreDiffers,
+    SourceMissing,
+    TreeError,
+    UsageError,
+)
 from engine.core.events import Result
 from engine.core.snapshot import TreeFacts
-from engine.operations import kept, rates, switch
+from engine.operations import debris, kept, rates, switch
 from engine.operations.progress import Phase
 from engine.operations.streams import unpack
 
 if TYPE_CHECKING:
+    from engine.operations.context import Context
     from engine.operations.restore import Restoring
 
 LABEL = "mentat-dr"
@@ -79,20 +87,23 @@ def require_space(restoring: Restoring, folder: Path, needed: int) -> None:
 
 
 @contextlib.contextmanager
-def staging_beside(parent: Path, job_id: str) -> Iterator[Path]:
+def staging_beside(ctx: Context, parent: Path) -> Iterator[tuple[Path, debris.Note]]:
     """A private folder beside the target, removed unless it was moved away."""
-    staging = parent / f".mentat-dr-restore-{job_id}"
+    staging = parent / f".mentat-dr-restore-{ctx.job_id}"
+    note = debris.Note(ctx, "directory", str(staging))
     try:
         staging.mkdir(mode=0o700)
     except OSError as error:
+        note.drop()
         raise TreeError(
             f"{staging} cannot be made: {error.strerror}", "Choose a target that can be written."
         ) from error
     try:
-        yield staging
+        yield staging, note
     finally:
         if staging.exists():
             shutil.rmtree(staging, ignore_errors=True)
+        note.drop()
 
 
 def empty_target(path: str) -> Path:
@@ -111,7 +122,7 @@ def empty_target(path: str) -> Path:
 
 def _to_directory(restoring: Restoring) -> Result:
     target = empty_target(restoring.request.target.path)
-    with staging_beside(target.parent, restoring.ctx.job_id) as staging:
+    with staging_beside(restoring.ctx, target.parent) as (staging, _note):
         facts = fill(restoring, staging)
         staging.rename(target)
         sync_folder(target.parent)
@@ -127,17 +138,16 @@ def _to_new_volume(restoring: Restoring, tree: TreeFacts) -> Result:
     containers = ctx.containers()
     name = restoring.request.target.name or f"{tree.volume}_restored_{restoring.stamp}"
     labels = {LABEL: "restored", f"{LABEL}.source": restoring.request.source}
-    volume = containers.create_volume(name, labels)
     made = ""
-    try:
-        facts = fill(restoring, volume.mountpoint)
-        for user in tree.containers:
-            with contextlib.suppress(UsageError):
-                made = _container_for(restoring, tree, user, name)
-                break
-    except BaseException:
-        containers.remove_volume(name)
-        raise
+    with debris.noted(ctx, "volume", name):
+        volume = containers.create_volume(name, labels)
+        try:
+            facts = fill(restoring, volume.mountpoint)
+        except BaseException:
+            containers.remove_volume(name)
+            raise
+    for user in tree.containers[:1]:
+        made = _container_for(restoring, tree, user, name)
     summary = f"restored into the new volume {name}, {facts['members']} files proven"
     if made:
         summary += f"; start its container with: docker start {made}"
@@ -146,8 +156,6 @@ def _to_new_volume(restoring: Restoring, tree: TreeFacts) -> Result:
 
 def _container_for(restoring: Restoring, tree: TreeFacts, user: str, volume: str) -> str:
     """A stopped container of the image that used the volume, with the restored one mounted."""
-    from engine.core.errors import ContainersError, SourceMissing
-
     containers = restoring.ctx.containers()
     try:
         model = containers.container(user)
@@ -167,8 +175,6 @@ def _container_for(restoring: Restoring, tree: TreeFacts, user: str, volume: str
 
 
 def _volume_in_place(restoring: Restoring, tree: TreeFacts) -> Result:
-    from engine.core.errors import SourceMissing
-
     ctx = restoring.ctx
     containers = ctx.containers()
     name = (restoring.source.volume if restoring.source else "") or tree.volume
@@ -177,28 +183,39 @@ def _volume_in_place(restoring: Restoring, tree: TreeFacts) -> Result:
     except SourceMissing:
         ctx.warn("volume-made", f"the volume {name} was gone and is made anew", tree.volume)
         live = containers.create_volume(name, {})
-    with staging_beside(live.mountpoint.parent, ctx.job_id) as staging:
-        facts = fill(restoring, staging)
-        before = f"{name}_before_{restoring.stamp}"
+    before = f"{name}_before_{restoring.stamp}"
+    labels = {LABEL: "kept", f"{LABEL}.source": restoring.request.source}
+    with debris.noted(ctx, "volume", before) as note:
+        restored = containers.create_volume(before, labels)
+        try:
+            facts = fill(restoring, restored.mountpoint)
+        except BaseException:
+            containers.remove_volume(before)
+            raise
         with Phase(ctx.emit, "switch", "Switch the restored data in", restoring.request.source):
-            switch.volume(restoring, staging, live, before)
+            old = switch.volume(restoring, restored, live, note)
     return Result(
         "done",
-        f"{name} is restored, {facts['members']} files and directories proven; the old data is "
-        f"kept as volume {before}",
-        {**facts, "target": name, "kept": before},
+        f"{name} is restored, {facts['members']} files and directories proven{kept_words(old)}",
+        {**facts, "target": name, "kept": old},
     )
+
+
+def kept_words(old: str) -> str:
+    """How a summary tells where the old data is."""
+    return f"; the old data is kept as volume {old}" if old else "; there was no old data"
 
 
 def _paths_in_place(restoring: Restoring, tree: TreeFacts) -> Result:
     ctx = restoring.ctx
     root = Path(tree.root)
     first = root / tree.paths[0]
-    with staging_beside(_existing(first.parent), ctx.job_id) as staging:
+    with staging_beside(ctx, _existing(first.parent)) as (staging, note):
         switch.require_one_file_system(staging, [root / p for p in tree.paths])
         facts = fill(restoring, staging)
         before = first.parent / f"{first.name}_before_{restoring.stamp}"
         with Phase(ctx.emit, "switch", "Switch the restored paths in", restoring.request.source):
+            note.drop()
             switch.paths(restoring, staging, root, tree.paths)
             record = kept.Kept(
                 ctx.job_id, restoring.request.source, "directory", str(before), ctx.clock()

@@ -8,35 +8,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.core.errors import MentatError, TreeError
-from engine.operations import kept
+from engine.operations import debris, kept
 from engine.ports import Container, Containers, Volume
 
 if TYPE_CHECKING:
     from engine.operations.restore import Restoring
 
 
-def volume(restoring: Restoring, staging: Path, live: Volume, before: str) -> None:
-    """Swap `staging` with the volume's data, with its containers stopped, and keep the old data
-    as the volume `before`. Containers are started again as they were found."""
+def volume(restoring: Restoring, restored: Volume, live: Volume, note: debris.Note) -> str:
+    """Swap the two volumes' data in one atomic step, with the containers that use `live` stopped
+    for it and started again as they were found. Afterwards `restored` holds the old data and is
+    kept under its name, which is returned; empty when there was none to keep."""
     ctx = restoring.ctx
     containers = ctx.containers()
-    old = containers.create_volume(before, {"mentat-dr": "kept"})
-    kept_record = kept.Kept(ctx.job_id, restoring.request.source, "volume", before, ctx.clock())
-    try:
-        kept.record(ctx.state, kept_record)
-        with _stopped(restoring, containers, containers.using(live.name)):
-            ctx.trees.exchange(staging, live.mountpoint)
-            try:
-                ctx.trees.exchange(staging, old.mountpoint)
-            except MentatError:
-                ctx.trees.exchange(staging, live.mountpoint)
-                raise
-        ctx.trees.sync(live.mountpoint)
-    except BaseException:
-        if not any(old.mountpoint.iterdir()):
-            kept.forget(ctx.state, kept_record.id)
-            containers.remove_volume(before)
-        raise
+    record = kept.Kept(ctx.job_id, restoring.request.source, "volume", restored.name, ctx.clock())
+    had_data = any(live.mountpoint.iterdir())
+    with _stopped(restoring, containers, containers.using(live.name)):
+        kept.record(ctx.state, record)
+        note.drop()
+        try:
+            ctx.trees.exchange(restored.mountpoint, live.mountpoint)
+        except BaseException:
+            kept.forget(ctx.state, record.id)
+            raise
+    ctx.trees.sync(live.mountpoint)
+    if had_data:
+        return restored.name
+    kept.forget(ctx.state, record.id)
+    containers.remove_volume(restored.name)
+    return ""
 
 
 @contextlib.contextmanager

@@ -1,0 +1,90 @@
+"""Posture: the inventory held against the targets. Pure; the api brings the parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from engine.core.objectives import (
+    KeptData,
+    Level,
+    Posture,
+    SourcePosture,
+    StorePosture,
+    judge,
+)
+from engine.core.snapshot import SnapshotEntry
+from engine.settings import Settings, SourceSettings
+
+_STALE = timedelta(hours=1)
+_KEPT_LONG = timedelta(days=7)
+
+
+def take(
+    settings: Settings,
+    rows: Sequence[SnapshotEntry],
+    store: StorePosture,
+    kept: Sequence[KeptData],
+    now: datetime,
+) -> Posture:
+    """The posture of this host's sources. rows: newest first, of any host."""
+    sources = tuple(_source(settings, source, rows, now) for source in settings.sources)
+    return Posture(
+        host=settings.host,
+        environment=settings.environment,
+        now=now,
+        sources=sources,
+        store=store,
+        notices=_notices(settings, store, kept, now),
+        kept=tuple(kept),
+    )
+
+
+def _source(
+    settings: Settings, source: SourceSettings, rows: Sequence[SnapshotEntry], now: datetime
+) -> SourcePosture:
+    own = [
+        r for r in rows if r.committed and r.id.source == source.name and r.id.host == settings.host
+    ]
+    proven = [row for row in own if row.proven_at is not None]
+    newest = own[0] if own else None
+    recoverable_to = newest.id.at if newest else None
+    proven_to = proven[0].id.at if proven else None
+    level, reasons = judge(
+        recoverable_to=recoverable_to, proven_to=proven_to, rpo=source.rpo, now=now
+    )
+    return SourcePosture(
+        source=source.name,
+        host=settings.host,
+        kind=source.kind,
+        rpo=source.rpo,
+        rto=source.rto,
+        snapshot=newest.id if newest else None,
+        recoverable_to=recoverable_to,
+        proven_to=proven_to,
+        proven_at=proven[0].proven_at if proven else None,
+        snapshots=len(own),
+        stored_bytes=sum(row.stored_bytes for row in own),
+        level=level,
+        reasons=reasons,
+    )
+
+
+def _notices(
+    settings: Settings, store: StorePosture, kept: Sequence[KeptData], now: datetime
+) -> tuple[tuple[Level, str], ...]:
+    notices: list[tuple[Level, str]] = []
+    if not store.offsite:
+        notices.append(
+            ("critical", "NOTHING IS OFFSITE: the repository is a directory on this machine")
+        )
+    if store.reachable and store.listed_at and now - store.listed_at > _STALE:
+        notices.append(("warning", "the listing shown is over an hour old"))
+    if not settings.sources:
+        notices.append(("warning", "no source is configured: nothing is backed up"))
+    old = [k for k in kept if now - k.kept_at > _KEPT_LONG]
+    if old:
+        notices.append(
+            ("warning", f"{len(old)} sets of old data are kept since over a week: restore --kept")
+        )
+    return tuple(notices)
