@@ -127,6 +127,9 @@ scrape_configs:
         f"--config.file={config}",
         f"--storage.tsdb.path={own / 'tsdb'}",
         f"--web.listen-address={LOCAL}:{port}",
+        # It finds the Alertmanager some seconds after its start; an alert that fired before then
+        # would be told again only after a minute.
+        "--rules.alert.resend-delay=2s",
         "--web.enable-lifecycle",
         "--web.enable-admin-api",
     ]
