@@ -5,17 +5,27 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from engine.core.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from engine.settings import Secret
 
 LIMIT = 64 * 1024  # bytes; a secret is never longer
 
 
-def reveal(secret: Secret) -> str:
+class Whereabouts(Protocol):
+    """Where a secret is: one of these is not empty."""
+
+    @property
+    def value(self) -> str: ...
+    @property
+    def file(self) -> str: ...
+    @property
+    def env(self) -> str: ...
+    @property
+    def credential(self) -> str: ...
+
+
+def reveal(secret: Whereabouts) -> str:
     """The secret without its trailing newline. ConfigurationError when it cannot be read."""
     if secret.file:
         return _from_file(Path(secret.file), private=True)

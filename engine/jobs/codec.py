@@ -41,7 +41,9 @@ def encode(record: Record) -> bytes:
     for characters, items in _CUTS:
         if len(line) < LINE_LIMIT:
             break
-        line = _dump(_cut(body, characters, items))
+        line = _dump({name: _cut(value, characters, items) for name, value in body.items()})
+    if len(line) >= LINE_LIMIT:  # nested too deep to be cut by width
+        line = _dump({name: _flat(_cut(value, *_CUTS[-1])) for name, value in body.items()})
     return line + b"\n"
 
 
@@ -92,10 +94,14 @@ def _cut(value: Any, characters: int, items: int) -> Any:
         return cut
     if isinstance(value, list | tuple | set | frozenset):
         listed = [_cut(item, characters, items) for item in list(value)[:items]]
-        if len(value) > items and all(isinstance(item, str) for item in listed):
+        if len(value) > items:
             listed.append(f"… {len(value) - items} more left out")
         return listed
     return value
+
+
+def _flat(value: Any) -> Any:
+    return {"…": "left out"} if isinstance(value, Mapping) else value
 
 
 def decode(line: bytes, seq: int, at: datetime) -> Record:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.core.commands import Command
-from engine.core.errors import DatabaseError, RestoreDiffers, SourceMissing, UsageError
+from engine.core.errors import DatabaseError, MentatError, RestoreDiffers, SourceMissing, UsageError
 from engine.core.events import Result
 from engine.core.snapshot import Artifact, DatabaseFacts, TableFacts
 from engine.operations import debris, kept, rates, switch
@@ -95,7 +95,6 @@ class _Fresh:
     volume's, to be dropped before the volume comes to hold live data."""
 
     note: debris.Note
-
     container: Container
     volume: Volume
     source: SourceSettings
@@ -108,7 +107,7 @@ def _fresh_server(
 ) -> Iterator[_Fresh]:
     """Start an empty server of the snapshot's image on a new volume. Both are removed again when
     the block fails."""
-    ctx, facts = restoring.ctx, _facts(restoring)
+    ctx = restoring.ctx
     containers = ctx.containers()
     labels = {LABEL: "restored", f"{LABEL}.source": restoring.request.source}
     with (
@@ -317,7 +316,11 @@ def _in_place(restoring: Restoring) -> Result:
         with Phase(ctx.emit, "switch", "Switch the restored data in", restoring.request.source):
             old = switch.volume(restoring, fresh.volume, volume, fresh.note)
     with Phase(ctx.emit, f"ready {name}", "Wait for the server", restoring.request.source):
-        _require_serving(restoring, name, facts)
+        try:
+            _require_serving(restoring, name)
+        except MentatError:
+            switch.undo(restoring, fresh.volume, volume)
+            raise
     return Result(
         "done",
         f"{name} is restored: {checked['tables']} tables, {checked['rows']} rows "
@@ -337,7 +340,7 @@ def _data_volume(containers: Containers, live: Container, facts: DatabaseFacts) 
     )
 
 
-def _require_serving(restoring: Restoring, name: str, facts: DatabaseFacts) -> None:
+def _require_serving(restoring: Restoring, name: str) -> None:
     """The switched server answers with the configured credentials. A server that was not running
     before is left as it was found."""
     ctx = restoring.ctx

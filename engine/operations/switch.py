@@ -39,6 +39,21 @@ def volume(restoring: Restoring, restored: Volume, live: Volume, note: debris.No
     return ""
 
 
+def undo(restoring: Restoring, restored: Volume, live: Volume) -> None:
+    """Put the old data back after `volume`, and drop the restored copy."""
+    ctx = restoring.ctx
+    containers = ctx.containers()
+    if not kept.holds(ctx.state, restored.name):
+        return
+    with _stopped(restoring, containers, containers.using(live.name)):
+        ctx.trees.exchange(restored.mountpoint, live.mountpoint)
+    ctx.warn(
+        "switched-back", f"the old data of {live.name} is live again", restoring.request.source
+    )
+    kept.forget(ctx.state, ctx.job_id)
+    containers.remove_volume(restored.name)
+
+
 @contextlib.contextmanager
 def _stopped(
     restoring: Restoring, containers: Containers, using: Sequence[Container]

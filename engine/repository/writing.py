@@ -24,9 +24,9 @@ _STEP = 1000
 
 
 def part_bytes(number: int) -> int:
-    """Size of part `number` (from 1): 8 MiB, doubling every 1,000 parts up to 1 GiB, so that
-    10,000 parts hold over 4 TiB."""
-    return min(PART_BYTES << ((number - 1) // _STEP), 1 << 30)
+    """Size of part `number` (from 1): 8 MiB, doubling every 1,000 parts, so that 10,000 parts
+    hold more than the 5 TiB an object may have and none is above the 5 GiB a part may have."""
+    return PART_BYTES << ((number - 1) // _STEP)
 
 
 @dataclass(frozen=True, slots=True)
