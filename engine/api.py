@@ -334,5 +334,14 @@ class Engine:
             secrets=secrets or {},
             title=title,
             sources=tuple(sources),
+            environment=_secret_variables(self.settings),
             now=wiring.utc_now(),
         )
+
+
+def _secret_variables(settings: Settings) -> list[str]:
+    """Names of the environment variables that the configuration takes secrets from."""
+    secrets = [settings.encryption.passphrase, *(source.password for source in settings.sources)]
+    for store in (settings.repository, *settings.replicas):
+        secrets += [store.access_key, store.secret_key]
+    return sorted({secret.env for secret in secrets if secret is not None and secret.env})

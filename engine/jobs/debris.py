@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.core.errors import MentatError
+from engine.core.errors import MentatError, UsageError
 from engine.jobs import board
 from engine.jobs.quiesce import recover_quiesced
 from engine.operations import debris
@@ -19,7 +19,14 @@ def clear(ctx: Context) -> None:
         except MentatError as error:
             ctx.warn("put-back", f"containers of a dead job may still be paused: {error.message}")
     _end_marked(ctx)
-    debris.clear(ctx, lambda job: board.alive(ctx.state, job))
+    debris.clear(ctx, lambda job: _alive(ctx, job))
+
+
+def _alive(ctx: Context, job: str) -> bool:
+    try:
+        return not board.find(ctx.state, job).final
+    except UsageError:
+        return False  # its folder is gone, so it ended long ago
 
 
 def _end_marked(ctx: Context) -> None:
