@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from engine.core import events
 from engine.core.errors import CipherError, MentatError, StoreError, UsageError, WrongPassphrase
 from engine.core.events import Record
+from engine.core.findings import Finding
 from engine.core.job import FINAL, STATE_WORDS, Job, Phase, State, fold
 from engine.core.objectives import KeptData, Level, Posture, SourcePosture, StorePosture
 from engine.core.recovery import PlanLine, PlanStep, RestorePlan, RestoreRequest, Target, Where
@@ -86,16 +87,6 @@ class SnapshotDetail:
     manifest: Manifest
     signature: SignatureCheck
     entry: SnapshotEntry
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of doctor: what was looked at, how it is, how to mend it."""
-
-    check: str
-    level: Literal["ok", "warning", "critical", "unknown"]
-    message: str
-    remedy: str = ""
 
 
 _FRESH = timedelta(minutes=15)
@@ -200,8 +191,19 @@ class Engine:
         return False
 
     def doctor(self) -> Sequence[Finding]:
-        """Look at everything a backup and a recovery need."""
-        raise NotImplementedError
+        """Look at everything a backup and a recovery need. Never raises for what it finds."""
+        from engine import wiring
+        from engine.jobs import stale
+        from engine.operations import doctor
+
+        names = [source.name for source in self.settings.sources]
+        return doctor.examine(
+            wiring.patient(
+                self.settings,
+                jobs=self.jobs(),
+                stale_leases=stale.leases(self.settings.state, names),
+            )
+        )
 
     def kept(self) -> Sequence[KeptData]:
         """Old data put aside by in-place restores and not yet released."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,9 @@ from engine.repository import Repository
 from engine.settings import Settings, SourceSettings, StoreSettings
 
 if TYPE_CHECKING:
+    from engine.core.job import Job
     from engine.operations.context import Context
+    from engine.operations.doctor import Patient
 
 
 def utc_now() -> datetime:
@@ -159,4 +161,26 @@ def context(settings: Settings, around: Surroundings) -> Context:
         emit=around.emit,
         state=settings.state,
         job_id=around.job_id,
+    )
+
+
+def patient(settings: Settings, *, jobs: Sequence[Job], stale_leases: Sequence[str]) -> Patient:
+    """What doctor looks at."""
+    from engine.operations.doctor import Patient
+
+    stores = {"repository": settings.repository}
+    stores |= {f"replica {number}": store for number, store in enumerate(settings.replicas, 1)}
+    if settings.local:
+        stores["local"] = settings.local
+    return Patient(
+        settings=settings,
+        stores=[(name, partial(object_store, store)) for name, store in stores.items()],
+        cipher=lambda: cipher(settings),
+        containers=lambda: containers(settings.docker),
+        database=lambda source, where: database(settings, source, where, "mentat-dr-doctor"),
+        trees=trees(),
+        processes=_Processes(),
+        clock=utc_now,
+        jobs=jobs,
+        stale_leases=stale_leases,
     )
