@@ -134,6 +134,7 @@ def _start(folder: Folder, lock: Lock, packed: bytes, argv: list[str], systemd: 
                     )
                 )
         _start_plain(folder, lock, packed, argv)
+        lock.leave()
     except Busy:
         pass  # the unit came to life after all
     except (OSError, MentatError) as error:

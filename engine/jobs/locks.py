@@ -122,7 +122,13 @@ class Lock:
                 raise
 
     def release(self) -> None:
-        """Safe to call twice."""
+        """Free it, also where a child inherited a copy a moment ago. Safe to call twice."""
+        if self.fd >= 0:
+            fcntl.flock(self.fd, fcntl.LOCK_UN)
+            self.leave()
+
+    def leave(self) -> None:
+        """Close our copy: the process that inherited another one holds the lock from here on."""
         if self.fd >= 0:
             _open.discard(self)
             fd, self.fd = self.fd, -1
