@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.core import events
-from engine.core.errors import CipherError, MentatError, StoreError, UsageError, WrongPassphrase
+from engine.core.errors import CipherError, MentatError, StoreError, UsageError
 from engine.core.events import Record
 from engine.core.findings import Finding
 from engine.core.job import FINAL, STATE_WORDS, Job, Phase, State, fold
@@ -184,11 +184,7 @@ class Engine:
 
     def needs_passphrase(self) -> bool:
         """False when the secret key opens without one (or a configured passphrase serves)."""
-        try:
-            self._repo().cipher.check_secret(None)
-        except WrongPassphrase:
-            return True
-        return False
+        return self._repo().cipher.needs_passphrase()
 
     def doctor(self) -> Sequence[Finding]:
         """Look at everything a backup and a recovery need. Never raises for what it finds."""

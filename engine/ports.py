@@ -135,6 +135,10 @@ class Cipher(Protocol):
         """Prove that data for our recipients can be decrypted here: encrypt and decrypt a probe.
         Returns the key that did it (None when symmetric). WrongPassphrase, SecretKeyMissing, ..."""
 
+    def needs_passphrase(self) -> bool:
+        """False when data for our recipients opens without being given one. SecretKeyMissing when
+        no passphrase could open it here."""
+
 
 # ---------------------------------------------------------------- containers
 

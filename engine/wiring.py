@@ -59,7 +59,7 @@ def object_store(settings: StoreSettings) -> ObjectStore:
 def cipher(settings: Settings) -> Cipher:
     from engine.adapters.gpg import Gpg
 
-    return Gpg(settings.encryption, settings.state)
+    return Gpg(settings.encryption, settings.state / "gnupg")
 
 
 def repository(settings: Settings) -> Repository:
