@@ -1,0 +1,123 @@
+"""Asking the engine in the background, and writing what it said into the model."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from console.messages import (
+    InventoryArrived,
+    JobAdvanced,
+    JobsListed,
+    KeysArrived,
+    PostureArrived,
+)
+
+if TYPE_CHECKING:
+    from console.app import MentatApp
+    from engine.api import SnapshotEntry
+
+
+class Answers:
+    """Writes the model, then has the screen in view drawn."""
+
+    def __init__(self, desk: MentatApp) -> None:
+        self._desk = desk
+
+    # ------------------------------------------------------------ asking
+
+    def survey(self, *, first: bool = False) -> None:
+        """Ask for posture, inventory and keys. The first time the listing kept on disk comes
+        before the store's answer, so that there is something to see without the store."""
+        self._once("posture", lambda: self._posture(first))
+        self._once("inventory", lambda: self._inventory(first))
+        self._once("keys", self._keys)
+
+    def _once(self, what: str, ask: Callable[[], Awaitable[None]]) -> None:
+        asking = self._desk.model.asking
+        if what in asking:
+            return
+        asking.add(what)
+
+        async def work() -> None:
+            try:
+                await ask()
+            finally:
+                asking.discard(what)
+
+        self._desk.run_worker(work(), group="survey", exit_on_error=False)
+
+    async def _posture(self, first: bool) -> None:
+        door = self._desk.door
+        for fresh in (False, True) if first else (True,):
+            ask = partial(door.engine.posture, refresh=fresh)
+            answer = await door.ask_within(45.0, "status", ask)
+            self._desk.post_message(PostureArrived(answer, fresh))
+
+    async def _inventory(self, first: bool) -> None:
+        door = self._desk.door
+        for fresh in (False, True) if first else (True,):
+            ask = partial(door.engine.snapshots, refresh=fresh)
+            answer = await door.ask_within(45.0, "inventory", ask)
+            self._desk.post_message(InventoryArrived(answer, fresh))
+
+    async def _keys(self) -> None:
+        door = self._desk.door
+        self._desk.post_message(KeysArrived(await door.ask("keys", door.engine.keys)))
+
+    # ------------------------------------------------------------ writing
+
+    def posture(self, message: PostureArrived) -> None:
+        model, answer = self._desk.model, message.answer
+        model.posture_trouble = answer.trouble
+        if answer.value is not None:
+            model.posture = answer.value
+            model.posture_at = self._desk.clock()
+            model.posture_fresh = message.fresh
+        self._desk.repaint()
+
+    def inventory(self, message: InventoryArrived) -> None:
+        model, answer = self._desk.model, message.answer
+        model.snapshots_trouble = answer.trouble
+        if answer.value is not None:
+            model.snapshots_at = self._desk.clock()
+            model.snapshots_fresh = message.fresh
+            if not _same(model.snapshots, answer.value):
+                model.snapshots = answer.value
+        self._desk.repaint()
+
+    def keys(self, message: KeysArrived) -> None:
+        model, answer = self._desk.model, message.answer
+        model.keys_trouble = answer.trouble
+        if answer.value is not None:
+            model.keys = tuple(answer.value)
+        self._desk.repaint()
+
+    def jobs(self, message: JobsListed) -> None:
+        model, answer = self._desk.model, message.answer
+        model.jobs_trouble = answer.trouble
+        if answer.value is not None:
+            model.jobs = tuple(answer.value)
+        self._desk.repaint()
+
+    def job(self, message: JobAdvanced) -> None:
+        listed = self._desk.model.job(message.job.id)
+        job = message.job
+        if listed and not job.operation:
+            job = replace(listed, state=job.state)
+        self._desk.model.put_job(job)
+        for screen in self._desk.screen_stack:
+            advanced = getattr(screen, "job_advanced", None)
+            if advanced is not None:
+                advanced(message)
+        self._desk.repaint()
+
+
+def _same(old: Sequence[SnapshotEntry] | None, new: Sequence[SnapshotEntry]) -> bool:
+    """Whether a new listing may be taken for the old one. Long ones are not compared in full:
+    that would hold up the keyboard."""
+    if old is None or len(old) != len(new):
+        return False
+    return len(new) <= 5_000 and list(old) == list(new)

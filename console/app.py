@@ -1,0 +1,367 @@
+"""The console: one Textual app that watches and asks, and never does the work itself.
+
+Jobs run in processes of their own. Quitting, a dropped link or a crash here touches none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+
+from console import terminal
+from console.answers import Answers
+from console.door import Door
+from console.feed import Feed
+from console.ink import Ink
+from console.messages import (
+    InventoryArrived,
+    JobAdvanced,
+    JobsListed,
+    KeysArrived,
+    PostureArrived,
+)
+from console.model import Model
+from console.palette import Actions
+from console.screens.base import Dialog, MentatScreen
+from console.screens.confirm import ConfirmDialog
+from console.screens.help import HelpScreen
+from console.screens.inventory import InventoryScreen
+from console.screens.job import JobScreen
+from console.screens.jobs import JobsScreen
+from console.screens.log import LogScreen
+from console.screens.overview import OverviewScreen
+from console.screens.restore.source import SourcePage
+from console.theme import NIGHT, SIXTEEN
+from console.widgets.facts import Row
+from engine.api import Engine, Job, KeptData, MentatError, SnapshotEntry
+
+SURVEY = 60.0  # seconds between looks at the store; five times as long on a slow link
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class MentatApp(App[int]):
+    CSS_PATH = "app.tcss"
+    TITLE = "mentat-dr"
+    COMMANDS: ClassVar = {Actions}
+    MODES: ClassVar = {
+        "overview": OverviewScreen,
+        "inventory": InventoryScreen,
+        "restore": SourcePage,
+        "jobs": JobsScreen,
+    }
+    DEFAULT_MODE = "overview"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("o", "goto('overview')", "Overview", show=False),
+        Binding("i", "goto('inventory')", "Inventory", show=False),
+        Binding("r", "restore", "Restore", show=False),
+        Binding("j", "goto('jobs')", "Jobs", show=False),
+        Binding("u", "refresh_all", "Ask again", show=False),
+        Binding("question_mark", "help", "Help", show=False),
+        Binding("q", "quit", "Quit", show=False),
+    ]
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        ascii_only: bool = False,
+        many_colours: bool = True,
+        no_colour: bool = False,
+        slow_link: bool = False,
+        ticking: bool = True,
+    ) -> None:
+        plain = no_colour or not many_colours
+        # Textual decides on its colour filter here, so the kind of theme must be known now.
+        super().__init__(ansi_color=True if plain else None)
+        self.engine, self.clock = engine, clock
+        self.ascii_only, self.slow_link, self._ticking = ascii_only, slow_link, ticking
+        self.ink = Ink(ascii_only)
+        self.model = Model()
+        self.door = Door(engine)
+        pace = (2.0, 15.0) if slow_link else (0.5, 5.0)
+        self.feed = Feed(self.door, self.post_message, busy=pace[0], idle=pace[1])
+        self.register_theme(NIGHT)
+        self.register_theme(SIXTEEN)
+        self.theme = "sixteen" if plain else "night"
+        if ascii_only:
+            self.add_class("-ascii")
+        if slow_link:
+            self.animation_level = "none"
+        self._answers = Answers(self)
+
+    # ------------------------------------------------------------ life
+
+    def on_mount(self) -> None:
+        loop = asyncio.get_running_loop()
+        if not self.is_headless:
+            for number in (signal.SIGHUP, signal.SIGTERM):
+                loop.add_signal_handler(number, self._leave_quietly)
+        if self._ticking:
+            self.set_interval(10.0 if self.slow_link else 1.0, self._tick)
+        self.call_after_refresh(self._begin)
+
+    def _leave_quietly(self) -> None:
+        self.exit(0)
+
+    def _begin(self) -> None:
+        """After the first paint: now, and not before, the engine is asked."""
+        self._answers.survey(first=True)
+        self.run_worker(self.feed.run(), group="feed", exit_on_error=False)
+        if self._ticking:
+            self.set_interval(SURVEY * (5 if self.slow_link else 1), self.action_refresh_all)
+            self.set_interval(60.0 if self.slow_link else 10.0, self.repaint)
+
+    def _tick(self) -> None:
+        screen = self.screen
+        if isinstance(screen, MentatScreen | Dialog):
+            screen.tick(self.clock())
+
+    def repaint(self) -> None:
+        """Draw the screen in view from the model."""
+        screen = self.screen
+        if isinstance(screen, MentatScreen | Dialog):
+            screen.repaint()
+
+    # ------------------------------------------------------------ what the engine said
+
+    def on_posture_arrived(self, message: PostureArrived) -> None:
+        self._answers.posture(message)
+
+    def on_inventory_arrived(self, message: InventoryArrived) -> None:
+        self._answers.inventory(message)
+
+    def on_keys_arrived(self, message: KeysArrived) -> None:
+        self._answers.keys(message)
+
+    def on_jobs_listed(self, message: JobsListed) -> None:
+        self._answers.jobs(message)
+
+    def on_job_advanced(self, message: JobAdvanced) -> None:
+        self._answers.job(message)
+
+    # ------------------------------------------------------------ going places
+
+    async def action_goto(self, mode: str) -> None:
+        """Show a mode; from inside it, its first screen."""
+        if mode == self.current_mode:
+            while len(self.screen_stack) > 1:
+                await self.pop_screen()
+            return
+        await self.switch_mode(mode)
+
+    def go(self, mode: str) -> None:
+        self.run_worker(self.action_goto(mode), exit_on_error=True)
+
+    def action_help(self) -> None:
+        screen = self.screen
+        if isinstance(screen, MentatScreen):
+            self.push_screen(HelpScreen(screen.heading, screen.current_acts()))
+
+    def action_help_quit(self) -> None:
+        """ctrl+c: say how to leave instead of leaving by accident."""
+        self.notify("q leaves the console; jobs go on.", markup=False)
+
+    async def action_quit(self) -> None:
+        self.exit(0)
+
+    def action_refresh_all(self) -> None:
+        self._answers.survey()
+        self.feed.wake()
+
+    def show_inventory(self, source: str) -> None:
+        async def show() -> None:
+            await self.action_goto("inventory")
+            if isinstance(self.screen, InventoryScreen):
+                self.screen.show_source(source)
+
+        self.run_worker(show(), exit_on_error=True)
+
+    def watch_job(self, job_id: str) -> None:
+        self.push_screen(JobScreen(job_id))
+
+    def show_log(self, job_id: str) -> None:
+        self.push_screen(LogScreen(job_id))
+
+    # ------------------------------------------------------------ restoring
+
+    async def action_restore(self) -> None:
+        chosen = getattr(self.screen, "selected", lambda: None)()
+        if isinstance(chosen, SnapshotEntry):
+            await self._wizard(chosen.id.source, chosen.id.host, chosen)
+        elif chosen is not None:
+            await self._wizard(chosen.source, chosen.host)
+        else:
+            await self._wizard()
+
+    def begin_restore(self, source: str, host: str) -> None:
+        self.run_worker(self._wizard(source, host), exit_on_error=True)
+
+    async def _wizard(
+        self, source: str = "", host: str = "", entry: SnapshotEntry | None = None
+    ) -> None:
+        from console.screens.restore.key import KeyPage
+        from console.screens.restore.point import PointPage
+
+        await self.action_goto("restore")
+        while len(self.screen_stack) > 1:
+            await self.pop_screen()
+        first = self.screen
+        assert isinstance(first, SourcePage)
+        first.begin(source, host)
+        if entry is not None:
+            draft = first.draft
+            draft.source, draft.host, draft.entry = source, host, entry
+            await self.push_screen(PointPage(draft))
+            await self.push_screen(KeyPage(draft))
+
+    async def restore_started(self, job_id: str) -> None:
+        """Leave the wizard behind and watch the job."""
+        while len(self.screen_stack) > 1:
+            await self.pop_screen()
+        await self.action_goto("jobs")
+        while len(self.screen_stack) > 1:
+            await self.pop_screen()
+        self.feed.wake()
+        await self.push_screen(JobScreen(job_id))
+
+    # ------------------------------------------------------------ asking first
+
+    def ask_backup(self, sources: Sequence[str]) -> None:
+        if not sources:
+            return
+        ink = self.ink
+        rows: list[Row] = [ink.say(f"Back up {', '.join(sources)} now.")]
+        held = [j for j in self.model.running if set(j.sources) & set(sources)]
+        if held:
+            rows.append(ink.say((f"{held[0].title} runs now and may hold it.", "warning")))
+        rows.append(ink.say(("It runs as a job of its own; you can leave.", "muted")))
+        command = shlex.join(["mentat-dr", "backup", *sources])
+        dialog = ConfirmDialog("Back up now?", rows, command=command, yes="Back up")
+
+        def start() -> str:
+            return self.engine.start_backup(tuple(sources))
+
+        self.push_screen(dialog, lambda yes: self._started("backup", start) if yes else None)
+
+    def ask_cancel(self, job: Job) -> None:
+        if job.final:
+            self.notify("This job has ended already.", markup=False)
+            return
+        ink = self.ink
+        rows: list[Row] = [
+            ink.say(f"Stop {job.title or job.operation}."),
+            ink.say(
+                ("It stops at once, cleans up, and puts containers back as they were.", "muted")
+            ),
+        ]
+        command = shlex.join(["mentat-dr", "job", "cancel", job.id])
+        dialog = ConfirmDialog(
+            "Cancel this job?", rows, command=command, yes="Cancel the job", no="Let it run"
+        )
+
+        async def cancel() -> None:
+            answer = await self.door.ask("cancel", self.engine.cancel, job.id)
+            if answer.trouble:
+                self.complain(answer.trouble.message, answer.trouble.remedy)
+            elif not answer.value:
+                self.notify("It had ended already.", markup=False)
+            self.feed.wake()
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.run_worker(cancel(), exit_on_error=False)
+
+        self.push_screen(dialog, answered)
+
+    def ask_release(self) -> None:
+        """Ask to remove the oldest data put aside."""
+        kept = self.model.posture.kept if self.model.posture else ()
+        if not kept:
+            self.notify("No restore has put data aside.", markup=False)
+            return
+        oldest: KeptData = min(kept, key=lambda k: k.kept_at)
+        ink = self.ink
+        rows: list[Row] = [
+            ink.say(("DESTROYS  ", "critical"), oldest.what),
+            ink.say(
+                f"the data of {oldest.source} from before its last restore. It cannot be undone."
+            ),
+        ]
+        command = shlex.join(
+            ["mentat-dr", "restore", "--release", oldest.id, "--confirm", oldest.what]
+        )
+        dialog = ConfirmDialog(
+            "Release old data?", rows, command=command, yes="Release", name=oldest.what
+        )
+
+        def start() -> str:
+            return self.engine.start_release(oldest.id, oldest.what)
+
+        self.push_screen(dialog, lambda yes: self._started("release", start) if yes else None)
+
+    def _started(self, what: str, start: Callable[[], str]) -> None:
+        async def work() -> None:
+            answer = await self.door.ask_within(30.0, what, start)
+            if answer.value is None:
+                assert answer.trouble is not None
+                self.complain(answer.trouble.message, answer.trouble.remedy)
+                return
+            self.feed.wake()
+            self.watch_job(answer.value)
+
+        self.run_worker(work(), exit_on_error=False)
+
+    def complain(self, message: str, remedy: str = "") -> None:
+        """Say what went wrong, over whatever is on screen."""
+        words = "\n".join(self.ink.safe(line) for line in (message, remedy) if line)
+        self.notify(words, severity="error", timeout=12, markup=False)
+
+
+def main(
+    config: Path | None = None,
+    *,
+    slow_link: bool = False,
+    ascii_only: bool = False,
+    no_colour: bool = False,
+) -> int:
+    """Open the console on this terminal; the exit code. Errors are said on stderr."""
+    able = terminal.judge(os.environ)
+    if not able.usable or not sys.stdin.isatty():
+        name = os.environ.get("TERM", "")
+        print(f"mentat-dr: cannot draw on this terminal (TERM={name!r})", file=sys.stderr)
+        print("Use a command instead: mentat-dr status --plain", file=sys.stderr)
+        return 2
+    try:
+        engine = Engine.open(config)
+    except MentatError as error:
+        print(f"mentat-dr: {error.message}", file=sys.stderr)
+        if error.remedy:
+            print(error.remedy, file=sys.stderr)
+        return error.exit_code
+    app = MentatApp(
+        engine,
+        ascii_only=ascii_only or able.ascii_only,
+        many_colours=able.many_colours,
+        no_colour=no_colour or able.no_colour,
+        slow_link=slow_link,
+    )
+    app.run(mouse=not slow_link)
+    return app.return_code or 0
+
+
+run = main
+__all__ = ["MentatApp", "main", "run"]

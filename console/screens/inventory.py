@@ -1,0 +1,271 @@
+"""Inventory: every committed snapshot of every host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.widget import Widget
+from textual.widgets import Input
+
+from console.acts import BACK, Act
+from console.door import Answer
+from console.formatting import age, count, size, utc
+from console.screens.base import MentatScreen
+from console.screens.detail import DetailScreen, detail_rows
+from console.widgets.columns import Cell, Column
+from console.widgets.controls import Line
+from console.widgets.facts import Facts
+from console.widgets.panels import trouble_rows
+from console.widgets.say import Say
+from console.widgets.table import VirtualTable
+from engine.api import SnapshotDetail, SnapshotEntry, SnapshotId
+
+REST = 0.4  # seconds the cursor stays before the side pane fetches a manifest
+REMEMBERED = 50
+
+
+def snapshot_columns(screen: MentatScreen[None], *, source: bool) -> list[Column[SnapshotEntry]]:
+    """Columns of a list of snapshots, for the inventory and for the wizard."""
+    ink = screen.ink
+
+    def proven(entry: SnapshotEntry) -> Cell:
+        if entry.proven_at is None:
+            return Cell(f"{ink.glyphs.unverified} unverified", "warning")
+        return Cell(f"{ink.glyphs.done} {age(entry.proven_at, screen.now)}", "ok")
+
+    def signed(entry: SnapshotEntry) -> Cell:
+        return Cell("yes", "muted") if entry.signed else Cell("NO", "critical")
+
+    columns = [
+        Column[SnapshotEntry](
+            "at",
+            "TIME",
+            lambda e: Cell(utc(e.id.at)),
+            23,
+            sort=lambda e: e.id.at.timestamp(),
+            descending=True,
+        ),
+        Column[SnapshotEntry](
+            "age", "AGE", lambda e: Cell(age(e.id.at, screen.now), "muted"), 10, 14, drop=3
+        ),
+        Column[SnapshotEntry](
+            "source",
+            "SOURCE",
+            lambda e: Cell(e.id.source, "strong"),
+            12,
+            28,
+            sort=lambda e: e.id.source,
+        ),
+        Column[SnapshotEntry](
+            "host",
+            "HOST",
+            lambda e: Cell(e.id.host, "muted"),
+            9,
+            20,
+            drop=2,
+            sort=lambda e: e.id.host,
+        ),
+        Column[SnapshotEntry](
+            "method",
+            "METHOD",
+            lambda e: Cell(e.id.method, "muted"),
+            7,
+            11,
+            drop=4,
+            sort=lambda e: e.id.method,
+        ),
+        Column[SnapshotEntry](
+            "stored",
+            "STORED",
+            lambda e: Cell(size(e.stored_bytes)),
+            8,
+            align="right",
+            drop=1,
+            sort=lambda e: e.stored_bytes,
+            descending=True,
+        ),
+        Column[SnapshotEntry](
+            "proven",
+            "PROVEN",
+            proven,
+            12,
+            16,
+            sort=lambda e: e.proven_at.timestamp() if e.proven_at else 0.0,
+            descending=True,
+        ),
+        Column[SnapshotEntry]("signed", "SIGNED", signed, 6, drop=5),
+    ]
+    return columns if source else [c for c in columns if c.key not in ("source", "host")]
+
+
+class InventoryScreen(MentatScreen[None]):
+    heading = "inventory"
+    acts: ClassVar[tuple[Act, ...]] = (
+        Act("enter", "details", "screen.open", "Manifest, signature and contents."),
+        Act("/", "filter", "screen.filter", "Words of host, source, time or method."),
+        Act("s", "sort", "screen.sort", "By the next column."),
+        Act("S", "reverse", "screen.reverse", "Turn the order round."),
+        Act("c", "clear filter", "screen.clear"),
+        BACK,
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", show=False),
+        Binding("s", "sort", show=False),
+        Binding("S", "reverse", show=False),
+        Binding("c", "clear", show=False),
+        Binding("enter", "open", show=False),
+    ]
+    AUTO_FOCUS = "#snapshots"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._details: dict[SnapshotId, Answer[SnapshotDetail]] = {}
+        self._wanted: SnapshotId | None = None
+
+    def body(self) -> Iterable[Widget]:
+        with Horizontal(id="filter-line"):
+            yield Say(self.ink.say(("filter ", "label")), id="filter-label")
+            yield Line(id="filter")
+            yield Say(id="filter-count")
+        with Horizontal(id="columns"):
+            with Vertical(id="main"):
+                yield VirtualTable[SnapshotEntry](
+                    snapshot_columns(self, source=True),
+                    identity=lambda e: e.id,
+                    search=lambda e: f"{e.id.host} {e.id.source} {utc(e.id.at)} {e.id.ref}",
+                    ink=self.ink,
+                    empty="reading the last listing",
+                    id="snapshots",
+                )
+                yield Facts(self.ink, id="inventory-trouble")
+            with VerticalScroll(id="side", can_focus=False):
+                yield Facts(self.ink, id="side-facts", label=13)
+
+    @property
+    def table(self) -> VirtualTable[SnapshotEntry]:
+        return self.query_one("#snapshots", VirtualTable)
+
+    def on_mount(self) -> None:
+        self._rest = self.set_timer(REST, self._fetch, pause=True)
+        super().on_mount()
+
+    def paint(self) -> None:
+        model, table = self.model, self.table
+        table.empty = "no snapshot yet: b on the overview makes one"
+        if table.filter:
+            table.empty = "no snapshot matches the filter"
+        elif model.snapshots is None:
+            table.empty = "reading the last listing"
+            if model.snapshots_trouble and "inventory" not in model.asking:
+                table.empty = "no listing is kept on this host"
+        if model.snapshots is not None:
+            table.set_rows(model.snapshots)
+        rows = trouble_rows(self.ink, model.snapshots_trouble) if model.snapshots_trouble else []
+        if rows and model.snapshots is not None:
+            listed = model.posture.store.listed_at if model.posture else None
+            words = f"what you see was listed {age(listed, self.now)}" if listed else "old listing"
+            rows.append(self.ink.say((words, "warning")))
+        self.query_one("#inventory-trouble", Facts).show(rows)
+        self._count()
+        self.query_one("#side").display = self.wide
+        self._paint_side()
+
+    def _count(self) -> None:
+        table = self.table
+        shown, total = len(table.order), table.total
+        words = count(total, "snapshot")
+        if table.filter:
+            words = f"{shown:,} of {words}"
+        place = f"{table.cursor + 1:,}/" if shown else ""
+        self.query_one("#filter-count", Say).show(self.ink.say((place + words, "muted")))
+
+    # ------------------------------------------------------------ side pane
+
+    @on(VirtualTable.Moved, "#snapshots")
+    def _moved(self) -> None:
+        self._count()
+        if self.wide:
+            self._rest.reset()
+            self._rest.resume()
+            self._paint_side()
+
+    @on(VirtualTable.Ordered, "#snapshots")
+    def _ordered(self) -> None:
+        self._count()
+
+    def _paint_side(self) -> None:
+        row = self.table.row
+        facts = self.query_one("#side-facts", Facts)
+        if not self.wide or row is None:
+            facts.show([])
+            return
+        answer = self._details.get(row.id)
+        facts.show(detail_rows(self.ink, row, answer, self.now))
+
+    async def _fetch(self) -> None:
+        row = self.table.row
+        if row is None or row.id in self._details or not self.wide:
+            return
+        self._wanted = row.id
+        self.run_worker(self._ask(row.id), group="detail", exclusive=True, exit_on_error=False)
+
+    async def _ask(self, snapshot: SnapshotId) -> None:
+        door = self.desk.door
+        answer = await door.ask("manifest", door.engine.detail, snapshot)
+        while len(self._details) >= REMEMBERED:
+            self._details.pop(next(iter(self._details)))
+        self._details[snapshot] = answer
+        if self.is_mounted:
+            self._paint_side()
+
+    # ------------------------------------------------------------ acts
+
+    def show_source(self, text: str) -> None:
+        """Filter to this text, as `/` would."""
+        self.query_one("#filter", Line).value = text
+
+    @on(Input.Changed, "#filter")
+    def _typed(self, event: Input.Changed) -> None:
+        self.table.set_filter(event.value)
+
+    @on(Input.Submitted, "#filter")
+    def _submitted(self) -> None:
+        self.table.focus()
+
+    def action_filter(self) -> None:
+        self.query_one("#filter", Line).focus()
+
+    def action_clear(self) -> None:
+        self.query_one("#filter", Line).value = ""
+        self.table.focus()
+
+    def action_sort(self) -> None:
+        self.table.sort_next()
+
+    def action_reverse(self) -> None:
+        self.table.sort_reverse()
+
+    @on(VirtualTable.Chosen, "#snapshots")
+    def _chosen(self) -> None:
+        self.action_open()
+
+    def action_open(self) -> None:
+        if self.table.row is not None:
+            self.app.push_screen(DetailScreen(self.table.row))
+
+    def action_back(self) -> None:
+        line = self.query_one("#filter", Line)
+        if line.has_focus:
+            self.table.focus()
+        elif line.value:
+            self.action_clear()
+        else:
+            super().action_back()
+
+    def selected(self) -> SnapshotEntry | None:
+        """The snapshot that r restores."""
+        return self.table.row

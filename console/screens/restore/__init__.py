@@ -1,0 +1,1 @@
+"""The restore wizard: source, recovery point, key, target, plan. One page, one screen."""

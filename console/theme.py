@@ -1,0 +1,78 @@
+"""Two looks: `night` for terminals with 256 colours or more, `sixteen` for the rest and for
+NO_COLOR, where it is the only kind that leaves no colour codes behind."""
+
+from __future__ import annotations
+
+from textual.theme import Theme
+
+NIGHT = Theme(
+    name="night",
+    dark=True,
+    primary="#8ab8dc",
+    secondary="#9fb3c4",
+    accent="#c3acec",
+    success="#8fc29a",
+    warning="#e3b866",
+    error="#ec8a80",
+    foreground="#d3dbe3",
+    background="#10151b",
+    surface="#161d25",
+    panel="#1a222b",
+    boost="#222c37",
+    variables={
+        "quiet": "#8593a1",
+        "line": "#33404d",
+        "band": "#161d25",
+        "row": "#263442",
+        "row-text": "#f2f6fa",
+        "input-cursor-background": "#d3dbe3",
+        "input-cursor-foreground": "#10151b",
+        "input-cursor-text-style": "none",
+        "scrollbar": "#3b4a59",
+        "scrollbar-hover": "#4b5c6e",
+        "scrollbar-active": "#8ab8dc",
+        "scrollbar-background": "#141a21",
+        "scrollbar-background-hover": "#141a21",
+        "scrollbar-background-active": "#141a21",
+        "scrollbar-corner-color": "#141a21",
+    },
+)
+
+SIXTEEN = Theme(
+    name="sixteen",
+    ansi=True,
+    dark=True,
+    primary="ansi_cyan",
+    secondary="ansi_default",
+    accent="ansi_magenta",
+    success="ansi_green",
+    warning="ansi_yellow",
+    error="ansi_red",
+    foreground="ansi_default",
+    background="ansi_default",
+    surface="ansi_default",
+    panel="ansi_default",
+    boost="ansi_default",
+    variables={
+        "quiet": "ansi_default",
+        "line": "ansi_default",
+        "band": "ansi_default",
+        "row": "ansi_default",
+        "row-text": "ansi_default",
+        "ansi-background": "ansi_black",
+        "ansi-foreground": "ansi_white",
+        "border": "ansi_cyan",
+        "border-blurred": "ansi_default",
+        "block-cursor-foreground": "ansi_default",
+        "block-cursor-background": "ansi_default",
+        "block-cursor-text-style": "reverse",
+        "block-cursor-blurred-text-style": "reverse",
+        "input-cursor-background": "ansi_default",
+        "input-cursor-foreground": "ansi_default",
+        "input-cursor-text-style": "reverse",
+        "input-selection-background": "ansi_default",
+        "input-selection-foreground": "ansi_default",
+        "screen-selection-background": "ansi_default",
+        "screen-selection-foreground": "ansi_default",
+    },
+)
