@@ -66,12 +66,12 @@ def _up(foreground: bool) -> None:
         print(json.dumps(_everything(lab), indent=2), flush=True)
         if foreground:
             print("Ctrl-C stops it", file=sys.stderr)
-            signal.sigwait([signal.SIGINT, signal.SIGTERM])
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
+            signal.pause()
     except BaseException:
+        # Ctrl-C is how the foreground form ends; the other must not stay half started.
         lab.stop()
         raise
-    if foreground:
-        lab.stop()
 
 
 def _everything(lab: Lab) -> dict[str, object]:

@@ -28,6 +28,7 @@ class Engine:
         self._users = places.runtime / "users"
         self._lock = places.runtime / "engine.lock"
         self._pidfile = places.runtime / "docker.pid"
+        self._settings = places.runtime / "daemon.json"
         self._exec_root = places.runtime / "exec"
         self.log = places.runtime / "dockerd.log"
         self.docker = Docker(places.docker_socket)
@@ -45,16 +46,15 @@ class Engine:
             if not (self._places.runs / run_id).exists():
                 raise NotReady(f"the lab run {run_id} is closed")
             self._forget_vanished_runs()
+            # Noted before the start, so that whoever closes the run ends a half-made start too.
+            self._users.mkdir(exist_ok=True)
+            (self._users / run_id).touch()
             if self._process() is None or not self.docker.answers():
                 self._end()
                 self._start()
-            self._users.mkdir(exist_ok=True)
-            (self._users / run_id).touch()
 
     def release(self, run_id: str) -> None:
         """Forget ``run_id``; the last user's leave stops the engine and removes its traces."""
-        if not self._places.runtime.exists():
-            return
         with held(self._lock):
             user = self._users / run_id
             used = user.exists()
@@ -79,6 +79,8 @@ class Engine:
 
     def _start(self) -> None:
         block = network.make_bridge(self._bridge)
+        # In place of the machine's own settings, which may contradict ours.
+        self._settings.write_text("{}")
         self.log.unlink(missing_ok=True)
         process = processes.start("dockerd", self._command(str(block)), log=self.log)
         processes.wait_until(
@@ -95,6 +97,7 @@ class Engine:
     def _command(self, block: str) -> list[str]:
         return [
             program("dockerd"),
+            f"--config-file={self._settings}",
             f"--host={self.docker.host}",
             f"--data-root={self._places.docker_data}",
             f"--exec-root={self._exec_root}",

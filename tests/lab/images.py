@@ -55,10 +55,10 @@ def recipe_of(tag: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def missing(docker: Docker, tags: Iterable[str] = ALL) -> list[str]:
-    """Those of ``tags`` that are absent or made from another recipe."""
+def missing(docker: Docker, tags: Iterable[str] | None = None) -> list[str]:
+    """Those of ``tags`` (default: all) that are absent or made from another recipe."""
     absent = []
-    for tag in tags:
+    for tag in ALL if tags is None else tags:
         record = docker.inspect("image", tag)
         labels = (record or {}).get("Config", {}).get("Labels") or {}
         if labels.get(RECIPE_LABEL) != recipe_of(tag):

@@ -153,7 +153,10 @@ class Lab:
 
     def _shared(self, kind: Kind) -> DatabaseContainer:
         def make() -> dict[str, Any]:
-            return self.run_database(kind, name=f"{kind}-shared-{self.id}").record()
+            name = f"{kind}-shared-{self.id}"
+            # A worker may have died half-way through this.
+            self.docker("rm", "--force", "--volumes", name)
+            return self.run_database(kind, name=name).record()
 
         return DatabaseContainer(docker=self.docker, **self._part(kind, make))
 

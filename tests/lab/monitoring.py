@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ def start_monitoring(directory: Path, registry: Path) -> MonitoringServers:
     """Start the three, ready: Prometheus scrapes the Pushgateway and alerts the Alertmanager."""
     require(MONITORING)
     rules = directory / "rules"
-    rules.mkdir(parents=True)
+    rules.mkdir(parents=True, exist_ok=True)
     start = _Starter(directory, registry)
     pushgateway = start("pushgateway", "/-/ready", _pushgateway)
     alertmanager = start("alertmanager", "/-/ready", _alertmanager)
@@ -60,8 +61,7 @@ class _Starter:
 
     def __call__(self, name: str, ready: str, command: Callable[[Path, int], Sequence[str]]) -> str:
         for attempt in range(1, ATTEMPTS + 1):
-            own = self._directory / name / str(attempt)
-            own.mkdir(parents=True)
+            own = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self._directory))
             (port,) = processes.free_ports(1)
             log = own / f"{name}.log"
             process = processes.start(name, command(own, port), log=log, registry=self._registry)

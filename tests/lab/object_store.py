@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,9 +72,10 @@ def start_object_store(directory: Path, registry: Path, *, name: str = "s3") -> 
     Free ports can be lost between choosing and listening, so a failed start is tried again.
     """
     keys = {"access_key": secrets.token_hex(10).upper(), "secret_key": secrets.token_hex(20)}
+    directory.mkdir(exist_ok=True)
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return _start(directory / str(attempt), registry, name, keys)
+            return _start(Path(tempfile.mkdtemp(dir=directory)), registry, name, keys)
         except NotReady:
             if attempt == ATTEMPTS:
                 raise
@@ -82,7 +84,7 @@ def start_object_store(directory: Path, registry: Path, *, name: str = "s3") -> 
 
 def _start(directory: Path, registry: Path, name: str, keys: dict[str, str]) -> ObjectStoreServer:
     data = directory / "data"
-    data.mkdir(parents=True)
+    data.mkdir()
     config = directory / "s3.json"
     config.write_text(json.dumps(_identities(keys)))
     config.chmod(0o600)

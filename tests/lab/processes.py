@@ -90,8 +90,11 @@ def start(
     """Start a server in its own session, its output in ``log``; it outlives its parent.
 
     It is written down in ``registry``; where that is gone (the run has been closed meanwhile) it
-    is ended again and ``NotReady`` raised, so nothing runs that nobody will stop.
+    is ended again and ``NotReady`` raised, so nothing runs that nobody will stop. For the same
+    reason a predecessor of the same name there is ended first.
     """
+    if registry is not None:
+        stop((old for old in saved(registry) if old.name == name), seconds=2)
     # Not subprocess.Popen: that ties the child to the Python object, and warns when it goes.
     pid = os.posix_spawn(
         argv[0],

@@ -92,10 +92,11 @@ def close_abandoned(places: Places) -> list[str]:
 
 def close(run: Run) -> None:
     """Stop and remove everything of the run; safe to repeat, and after a crash in the midst."""
-    if not run.places.runtime.exists():
-        return
-    keeper = run.keeper()
     half_closed = run.places.runs / f"{CLOSING}{run.id}"
+    if not run.directory.exists() and not half_closed.exists():
+        return
+    run.places.make()
+    keeper = run.keeper()
     with held(run.places.runtime / "closing.lock"):
         # From here on nothing can be started in it: whoever tries finds no directory.
         if run.directory.exists():
