@@ -97,8 +97,10 @@ class Lock:
                 os.close(fd)
                 raise
             os.close(fd)
-            if time.monotonic() > until:
-                raise Busy(read_note(path))
+            holder = read_note(path)
+            surely = holder is not None and holder.released is None and holder.alive
+            if surely or time.monotonic() > until:
+                raise Busy(holder)
             time.sleep(0.01)
 
     @classmethod

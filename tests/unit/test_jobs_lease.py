@@ -177,7 +177,9 @@ def test_looking_at_a_lock_never_refuses_its_taker(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"\0" * 600, b'{"job":"' + b"x" * 90_000, b"[[" * 50_000, b'{"pid":1}']
+    "content",
+    [b"", b"{", b"\0" * 600, b'{"job":"' + b"x" * 90_000, b"[[" * 50_000, b'{"pid":1}'],
+    ids=["empty", "torn", "zeros", "long", "deep", "partial"],
 )
 def test_a_damaged_note_neither_stops_nor_misleads(tmp_path: Path, content: bytes) -> None:
     path = lease_path(tmp_path, "shop-db")
