@@ -137,10 +137,14 @@ def _read(fd: int, size: int) -> bytes:
     content = b""
     until = time.monotonic() + _PATIENCE
     while len(content) < size:
-        left = until - time.monotonic()
-        if left <= 0 or not select.select([fd], [], [], left)[0]:
-            raise _lost("they did not come in time")
-        chunk = os.read(fd, size - len(content))
+        try:
+            # Before select: it waits on a FIFO that never had a writer, where this ends at once.
+            chunk = os.read(fd, size - len(content))
+        except BlockingIOError:
+            left = until - time.monotonic()
+            if left <= 0 or not select.select([fd], [], [], left)[0]:
+                raise _lost("they did not come in time") from None
+            continue
         if not chunk:
             raise _lost("the program that started the job is gone")
         content += chunk
