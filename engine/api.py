@@ -34,6 +34,7 @@ from engine.ports import Key, SignatureCheck
 from engine.settings import Settings, SourceSettings
 
 if TYPE_CHECKING:
+    from engine.operations.initialise import Draft, Initialised
     from engine.repository import Listing, Repository
 
 # What callers may name: they import the words of the engine from here and from nowhere else.
@@ -77,6 +78,7 @@ __all__ = [
     "WrongPassphrase",
     "events",
     "fold",
+    "initialise",
 ]
 
 
@@ -90,6 +92,15 @@ class SnapshotDetail:
 
 
 _FRESH = timedelta(minutes=15)
+
+
+def initialise(draft: Draft) -> Initialised:
+    """Set this host up: keys, secrets, configuration. ConfigurationError, CipherError, UsageError;
+    the configuration is written last."""
+    from engine import wiring
+    from engine.operations import initialise as operation
+
+    return operation.initialise(draft, wiring.keyring, wiring.utc_now())
 
 
 class Engine:

@@ -22,12 +22,13 @@ from engine.ports import (
     Trees,
 )
 from engine.repository import Repository
-from engine.settings import Settings, SourceSettings, StoreSettings
+from engine.settings import EncryptionSettings, Settings, SourceSettings, StoreSettings
 
 if TYPE_CHECKING:
     from engine.core.job import Job
     from engine.operations.context import Context
     from engine.operations.doctor import Patient
+    from engine.operations.initialise import Keyring
 
 
 def utc_now() -> datetime:
@@ -60,6 +61,13 @@ def cipher(settings: Settings) -> Cipher:
     from engine.adapters.gpg import Gpg
 
     return Gpg(settings.encryption, settings.state / "gnupg")
+
+
+def keyring(settings: EncryptionSettings, state: Path) -> Keyring:
+    """The keys of a host that is being set up."""
+    from engine.adapters.gpg import Gpg
+
+    return Gpg(settings, state / "gnupg")
 
 
 def repository(settings: Settings) -> Repository:

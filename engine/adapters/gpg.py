@@ -202,6 +202,23 @@ class Gpg:
         """Public keys, armoured, for a recovery kit or another host."""
         return self.keyring.export_public(fingerprints)
 
+    def export_secret(self, fingerprint: str, passphrase: str | None = None) -> bytes:
+        """A key pair, armoured, still under its passphrase. WrongPassphrase, SecretKeyMissing."""
+        given = ("--pinentry-mode", "loopback", "--passphrase-fd", "{fd:passphrase}")
+        export = self._gpg(
+            *given,
+            *("--armor", "--export-secret-keys", fingerprint),
+            secrets={"passphrase": _passphrase_line(passphrase or "")},
+        )
+        ended = command.run(export, timeout=_SECONDS, check=False)
+        if ended.ok and ended.stdout:
+            return ended.stdout
+        problem = decryption_error(False, ended.stderr)
+        raise problem or CipherError(
+            f"gpg could not export the key {fingerprint}: {complaint(ended.stderr)}",
+            "See `mentat-dr doctor` on keys.",
+        )
+
     # ------------------------------------------------------------ the agent
 
     def forget_passphrases(self) -> None:

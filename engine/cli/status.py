@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import click
 
 from engine.api import Engine, Posture, SourcePosture
@@ -12,7 +10,6 @@ from engine.cli.invocation import Invocation, finish, shared
 from engine.cli.output import Output, plain_value
 from engine.core.objectives import EXIT_CODES
 
-LISTING_AGE = timedelta(minutes=15)  # an older listing of a bucket is taken anew
 NOTHING_OFFSITE = "NOTHING IS OFFSITE"
 
 
@@ -36,16 +33,10 @@ def command(invocation: Invocation, refresh: bool | None) -> None:
 
 
 def take(engine: Engine, refresh: bool | None) -> Posture:
-    """The posture, from a listing that is fresh enough."""
-    if refresh is not None:
-        return engine.posture(refresh=refresh)
-    if engine.settings.repository.provider == "directory":
-        return engine.posture(refresh=True)
-    posture = engine.posture(refresh=False)
-    listed = posture.store.listed_at
-    if listed is None or posture.now - listed > LISTING_AGE:
-        return engine.posture(refresh=True)
-    return posture
+    """The posture, from a listing that is fresh enough; a directory is cheap to list anew."""
+    if refresh is None and engine.settings.repository.provider == "directory":
+        refresh = True
+    return engine.posture(refresh=refresh)
 
 
 def document(posture: Posture) -> dict[str, object]:

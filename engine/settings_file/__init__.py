@@ -6,7 +6,7 @@ save(settings)  durable, mode 0600
 
 from __future__ import annotations
 
-from engine.settings_file.load import load, locate, state_directory
+from engine.settings_file.load import build, load, locate, state_directory
 from engine.settings_file.write import render, save, write_private
 
-__all__ = ["load", "locate", "render", "save", "state_directory", "write_private"]
+__all__ = ["build", "load", "locate", "render", "save", "state_directory", "write_private"]

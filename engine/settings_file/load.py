@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,14 @@ def load(config: Path | None = None) -> Settings:
     settings, problems = read_settings(_parse(file, _read(file)), file, state_directory)
     if problems:
         raise ConfigurationError(_all(file, problems), f"Correct {file}, then: mentat-dr doctor")
+    return settings
+
+
+def build(document: Mapping[str, Any], file: Path) -> Settings:
+    """The settings of a document that is not written yet. ConfigurationError as for `load`."""
+    settings, problems = read_settings(document, file.absolute(), state_directory)
+    if problems:
+        raise ConfigurationError(_all(file, problems), "Correct these and try again.")
     return settings
 
 
