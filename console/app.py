@@ -17,6 +17,7 @@ from typing import ClassVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.command import CommandPalette
 
 from console import terminal
 from console.answers import Answers
@@ -170,6 +171,10 @@ class MentatApp(App[int]):
         screen = self.screen
         if isinstance(screen, MentatScreen):
             self.push_screen(HelpScreen(screen.heading, screen.current_acts()))
+
+    def action_command_palette(self) -> None:
+        if isinstance(self.screen, MentatScreen):
+            self.push_screen(CommandPalette(placeholder="type part of an action"))
 
     def action_help_quit(self) -> None:
         """ctrl+c: say how to leave instead of leaving by accident."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from console.formatting import age, span, target, utc
+from console.formatting import age, span, target
 from console.ink import Ink
 from console.model import Model
 from console.widgets.facts import Fact, Row
@@ -60,14 +60,14 @@ def _standing(ink: Ink, source: SourcePosture, now: datetime) -> Row:
             name,
             (" misses its RPO", "critical"),
             f" by {late}: it",
-            back[0:],
+            back,
             target(source.rpo),
         ]
     text.append(". ")
     if source.proven_to is None:
         text += [("Never proven", "warning"), " by a restore."]
     elif source.proven_at:
-        text.append(f"Proven {age(source.proven_at, now)} (the state of {utc(source.proven_to)}).")
+        text.append(f"Proven {age(source.proven_at, now)}.")
     return ink.say(*text)
 
 

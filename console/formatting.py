@@ -120,6 +120,17 @@ def age(moment: datetime | None, now: datetime) -> str:
     return f"{span(now - moment)} ago"
 
 
+def brief_age(moment: datetime | None, now: datetime) -> str:
+    """An age for narrow columns: `12 s ago`, `22 min ago`, `1h14 ago`, `31h ago`, `5 d ago`."""
+    if moment is None or moment > now + timedelta(seconds=2):
+        return age(moment, now)
+    seconds = max(0, int((now - moment).total_seconds()))
+    hours, minutes = seconds // 3600, seconds // 60 % 60
+    if 1 <= hours < 48:
+        return f"{hours}h{minutes:02d} ago" if hours < 10 else f"{hours}h ago"
+    return age(moment, now)
+
+
 def target(delta: timedelta) -> str:
     """An objective as the configuration spells it: `15m`, `1h`, `24h`, `7d`."""
     seconds = int(delta.total_seconds())

@@ -15,7 +15,7 @@ from console.widgets.facts import Fact, Facts, Row
 from console.widgets.say import Say
 
 MOVING: tuple[Act, ...] = (
-    Act("up down", "move", more="Also j and k; page up, page down, home, end."),
+    Act("up down", "move", more="Also page up, page down, home, end."),
     Act("tab", "next field", more="Shift+tab goes back."),
     Act("enter", "open, choose"),
 )

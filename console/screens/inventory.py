@@ -13,7 +13,7 @@ from textual.widgets import Input
 
 from console.acts import BACK, Act
 from console.door import Answer
-from console.formatting import age, count, size, utc
+from console.formatting import age, brief_age, count, size, utc
 from console.screens.base import MentatScreen
 from console.screens.detail import DetailScreen, detail_rows
 from console.widgets.columns import Cell, Column
@@ -35,7 +35,7 @@ def snapshot_columns(screen: MentatScreen[None], *, source: bool) -> list[Column
     def proven(entry: SnapshotEntry) -> Cell:
         if entry.proven_at is None:
             return Cell(f"{ink.glyphs.unverified} unverified", "warning")
-        return Cell(f"{ink.glyphs.done} {age(entry.proven_at, screen.now)}", "ok")
+        return Cell(f"{ink.glyphs.done} {brief_age(entry.proven_at, screen.now)}", "ok")
 
     def signed(entry: SnapshotEntry) -> Cell:
         return Cell("yes", "muted") if entry.signed else Cell("NO", "critical")
@@ -50,7 +50,7 @@ def snapshot_columns(screen: MentatScreen[None], *, source: bool) -> list[Column
             descending=True,
         ),
         Column[SnapshotEntry](
-            "age", "AGE", lambda e: Cell(age(e.id.at, screen.now), "muted"), 10, 14, drop=3
+            "age", "AGE", lambda e: Cell(brief_age(e.id.at, screen.now), "muted"), 10, drop=3
         ),
         Column[SnapshotEntry](
             "source",

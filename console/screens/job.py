@@ -184,18 +184,17 @@ class JobScreen(MentatScreen[None]):
         rows = job_rows(self.ink, job, self.now, cells)
         rows += self._kept(job)
         facts.show(rows)
-        self.query_one("#job-foot", Facts).show([self._foot(job)])
+        self.query_one("#job-foot", Facts).show(self._foot(job))
 
-    def _foot(self, job: Job) -> Row:
-        command = shlex.join(["mentat-dr", "job", "attach", job.id])
+    def _foot(self, job: Job) -> list[Row]:
+        ink = self.ink
+        verb = "log" if job.final else "attach"
+        command = shlex.join(["mentat-dr", "job", verb, job.id])
+        shell = ink.say(("Same from the shell: ", "label"), (command, "command"))
         if job.final:
-            return self.ink.say(
-                ("Same from the shell: ", "label"), (f"mentat-dr job log {job.id}", "command")
-            )
-        return self.ink.say(
-            ("Leaving is safe: it runs by itself. Same from the shell: ", "label"),
-            (command, "command"),
-        )
+            return [shell]
+        safe = ink.say("Leaving is safe: it runs by itself, and you find it again under j.")
+        return [safe, shell]
 
     def _kept(self, job: Job) -> list[Row]:
         posture = self.model.posture

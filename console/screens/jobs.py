@@ -14,10 +14,10 @@ from console.acts import BACK, Act
 from console.formatting import age, duration
 from console.ink import STATE_ROLE
 from console.screens.base import MentatScreen
-from console.screens.job import result_rows
+from console.screens.job import job_rows, result_rows
 from console.widgets.columns import Cell, Column
 from console.widgets.facts import Fact, Facts
-from console.widgets.panels import moment, running_line, trouble_rows
+from console.widgets.panels import moment, trouble_rows
 from console.widgets.table import VirtualTable
 from engine.api import STATE_WORDS, Job
 
@@ -62,7 +62,7 @@ class JobsScreen(MentatScreen[None]):
             Column("when", "BEGAN", lambda j: Cell(age(j.accepted_at, self.now), "muted"), 14),
             Column("took", "TOOK", self._took, 7, align="right"),
             Column("user", "BY", lambda j: Cell(j.user, "muted"), 6, 10, drop=2),
-            Column("id", "ID", lambda j: Cell(j.id, "muted"), 12, 32, drop=1),
+            Column("id", "ID", lambda j: Cell(j.id, "muted"), 24, 40, drop=3),
         ]
 
     def _state(self, job: Job) -> Cell:
@@ -101,7 +101,7 @@ class JobsScreen(MentatScreen[None]):
             if job.final:
                 rows += result_rows(self.ink, job)
             else:
-                rows.append(running_line(self.ink, job, 16, self.now))
+                rows += job_rows(self.ink, job, self.now, 16)
         self.query_one("#side-facts" if self.wide else "#facts", Facts).show(rows)
 
     def current_acts(self) -> tuple[Act, ...]:

@@ -111,14 +111,19 @@ class OverviewScreen(MentatScreen[None]):
 
     def _paint_facts(self) -> None:
         self.query_one("#side").display = self.wide
-        rows = [*self._running_rows(), *self._notices(), *self._standing()]
+        above: list[Row] = [*self._running_rows(), *self._notices()]
         source = self.table.row
-        if source is not None:
-            explained = explain(self.ink, source, self.model, self.now)
-            if self.wide:
-                self.query_one("#side-facts", Facts).show([*self._details(source), *explained])
-            else:
-                rows += [self.ink.say(""), *explained]
+        explained = explain(self.ink, source, self.model, self.now) if source else []
+        if source is not None and self.wide:
+            self.query_one("#side-facts", Facts).show([*self._details(source), *explained])
+            explained = []
+        # What is wrong with the source under the cursor comes before what is in order.
+        first, last = (explained, []) if source and source.level != "ok" else ([], explained)
+        groups = [above, first, self._standing(), last]
+        rows: list[Row] = []
+        for group in groups:
+            if group:
+                rows += [*([self.ink.say("")] if rows else []), *group]
         self.query_one("#facts", Facts).show(rows)
 
     def _running_rows(self) -> list[Row]:
@@ -126,11 +131,12 @@ class OverviewScreen(MentatScreen[None]):
         rows: list[Row] = []
         for place, job in enumerate(self.model.running[:3]):
             label = "RUNNING" if place == 0 else ""
-            rows.append(Fact(label, running_line(self.ink, job, cells, self.now), "progress"))
-        if rows:
-            more = len(self.model.running) - 3
-            words = f"{more} more; " if more > 0 else ""
-            rows.append(Fact("", self.ink.say((f"{words}w to watch", "muted"))))
+            line = running_line(self.ink, job, cells, self.now)
+            watch = self.ink.say(line, ("   w", "key"), (" watch", "muted"))
+            rows.append(Fact(label, watch if place == 0 else line, "progress"))
+        if len(self.model.running) > 3:
+            more = f"and {len(self.model.running) - 3} more"
+            rows.append(Fact("", self.ink.say((more, "muted"))))
         return rows
 
     def _notices(self) -> list[Row]:
@@ -147,14 +153,14 @@ class OverviewScreen(MentatScreen[None]):
         ink, model, now = self.ink, self.model, self.now
         rows: list[Row] = []
         dot = f" {ink.glyphs.dot} "
-        last = model.last_job("")
-        if last:
+        ended = [job for job in model.jobs or () if job.final]
+        for place, last in enumerate(ended[: 8 if self.size.height > 30 else 1]):
             when = age(last.ended_at or last.last_at, now)
             summary = last.result.summary if last.result else ""
             summary = last.failure.message if last.failure else summary
             rows.append(
                 Fact(
-                    "LAST",
+                    "LAST" if place == 0 else "",
                     ink.say(
                         last.title or last.operation,
                         " ",
@@ -164,7 +170,7 @@ class OverviewScreen(MentatScreen[None]):
                     ),
                 )
             )
-        elif model.jobs_trouble:
+        if model.jobs_trouble:
             rows.append(Fact("JOBS", ink.say((model.jobs_trouble.message, "critical"))))
         if model.posture:
             rows += self._store()

@@ -83,8 +83,8 @@ class Choices(Say, can_focus=True):
     """A few options one below the other; digits and arrows move, enter chooses."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "Up", show=False),
-        Binding("down,j", "move(1)", "Down", show=False),
+        Binding("up", "move(-1)", "Up", show=False),
+        Binding("down", "move(1)", "Down", show=False),
         Binding("enter", "choose", "Choose", show=False),
         *(Binding(str(n), f"digit({n})", show=False) for n in range(1, 10)),
     ]

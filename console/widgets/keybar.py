@@ -8,20 +8,13 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 
+from console.acts import GLOBAL_ACTS
 from console.formatting import width
 from console.ink import Ink
 from console.widgets.say import Say
 
 Keys = Sequence[tuple[str, str]]
-GLOBAL_KEYS: Keys = (
-    ("o", "overview"),
-    ("i", "inventory"),
-    ("r", "restore"),
-    ("j", "jobs"),
-    ("^p", "all actions"),
-    ("?", "help"),
-    ("q", "quit"),
-)
+GLOBAL_KEYS: Keys = tuple((act.key, act.words) for act in GLOBAL_ACTS if act.key != "u")
 
 
 class KeyBar(Vertical):

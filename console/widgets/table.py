@@ -50,8 +50,8 @@ class VirtualTable(ScrollView, Generic[T], can_focus=True):
         *(f"table--{role}" for role in ROLE_CLASSES),
     }
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "Up", show=False),
-        Binding("down,j", "move(1)", "Down", show=False),
+        Binding("up", "move(-1)", "Up", show=False),
+        Binding("down", "move(1)", "Down", show=False),
         Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False),
         Binding("pagedown,ctrl+f", "page(1)", "Page down", show=False),
         Binding("home,g", "edge(0)", "First", show=False),
@@ -145,6 +145,11 @@ class VirtualTable(ScrollView, Generic[T], can_focus=True):
             return marked
         return [self.row] if self.row is not None else []
 
+    @property
+    def room(self) -> int:
+        """Cells of a line, the scrollbar left out."""
+        return self.scrollable_content_region.width
+
     def set_columns(self, columns: Sequence[Column[T]]) -> None:
         self._columns = tuple(columns)
         self.refresh()
@@ -161,11 +166,11 @@ class VirtualTable(ScrollView, Generic[T], can_focus=True):
         self._reorder(keep)
 
     def _touch(self) -> None:
-        shown = lay_out(self._columns, self.size.width - GUTTER)
+        shown = lay_out(self._columns, self.room - GUTTER)
         for y, drawn in list(self._drawn.items()):
             position = self.scroll_offset.y + y - 1
             if position < len(self.order) and self._cells(position, shown) != drawn:
-                self.refresh(Region(0, y, self.size.width, 1))
+                self.refresh(Region(0, y, self.room, 1))
 
     def set_filter(self, text: str) -> None:
         if text != self.filter:
@@ -273,7 +278,7 @@ class VirtualTable(ScrollView, Generic[T], can_focus=True):
 
     def _refresh_row(self, position: int) -> None:
         y = position - self.scroll_offset.y + 1
-        self.refresh(Region(0, y, self.size.width, 1))
+        self.refresh(Region(0, y, self.room, 1))
 
     def on_click(self, event: events.Click) -> None:
         position = self.scroll_offset.y + event.y - 1
@@ -291,7 +296,7 @@ class VirtualTable(ScrollView, Generic[T], can_focus=True):
     # ------------------------------------------------------------ drawing
 
     def render_line(self, y: int) -> Strip:
-        room = self.size.width
+        room = self.room
         shown = lay_out(self._columns, room - GUTTER)
         base = self.rich_style
         if y == 0:
@@ -336,6 +341,7 @@ class VirtualTable(ScrollView, Generic[T], can_focus=True):
         row = self._rows.rows[self.order[position]]
         current = position == self.cursor
         glyphs = self._ink.glyphs
+        reversed_ = current and self.has_focus and self.app.native_ansi_color
         whole = base
         if current:
             whole = base + self._role("cursor" if self.has_focus else "blurred")
@@ -348,7 +354,8 @@ class VirtualTable(ScrollView, Generic[T], can_focus=True):
             text = fit(self._ink.safe(cell.text), room, column.align, glyphs.ellipsis)
             if place:
                 segments.append(Segment(" " * GAP, whole))
-            segments.append(Segment(text, whole + self._role(cell.role)))
+            style = whole if reversed_ else whole + self._role(cell.role)
+            segments.append(Segment(text, style))
         used = GUTTER + sum(w for _, w in shown) + GAP * (len(shown) - 1)
-        segments.append(Segment(" " * max(0, self.size.width - used), whole))
+        segments.append(Segment(" " * max(0, self.room - used), whole))
         return Strip(segments)

@@ -9,7 +9,7 @@ from datetime import datetime
 from console.model import Model
 from engine.api import RestoreRequest, SnapshotEntry, SourcePosture, Target
 
-PAGES = ("source", "recovery point", "key", "target", "plan")
+PAGES = ("source", "point", "key", "target", "plan")
 
 
 @dataclass

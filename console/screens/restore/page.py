@@ -18,8 +18,11 @@ class Page(MentatScreen[None]):
     def __init__(self, draft: Draft | None = None) -> None:
         super().__init__()
         self.draft = draft or Draft()
-        dot = "-"
+
+    def on_mount(self) -> None:
+        dot = self.ink.glyphs.dot
         self.heading = f"restore {self.number}/{len(PAGES)} {dot} {PAGES[self.number - 1]}"
+        super().on_mount()
 
     def selected(self) -> object:
         """r inside the wizard begins it again, with nothing chosen."""

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from textual import on
-from textual.containers import Horizontal, VerticalScroll
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Input
 
 from console.acts import BACK, Act
 from console.door import Trouble
-from console.formatting import age, utc
+from console.formatting import age
 from console.screens.restore.draft import Draft
 from console.screens.restore.page import Page
 from console.widgets.controls import Line, Press
@@ -31,6 +32,11 @@ class PlanPage(Page):
         BACK,
     )
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("pageup,up", "read(-1)", show=False),
+        Binding("pagedown,down", "read(1)", show=False),
+    ]
+
     def __init__(self, draft: Draft) -> None:
         super().__init__(draft)
         self.plan: RestorePlan | None = None
@@ -41,13 +47,14 @@ class PlanPage(Page):
     def body(self) -> Iterable[Widget]:
         with VerticalScroll(id="plan", can_focus=False):
             yield Facts(self.ink, id="plan-facts", label=11)
-        with Horizontal(id="confirm-line", classes="field"):
-            yield Say(id="confirm-label", classes="field-label")
-            yield Line(id="confirm")
-        with Horizontal(id="buttons"):
-            yield Press("Cancel", self.ink, id="cancel")
-            yield Say(id="why")
-            yield Press("Restore", self.ink, id="restore")
+        with Vertical(id="decision"):
+            with Horizontal(id="confirm-line", classes="field"):
+                yield Say(id="confirm-label", classes="field-label")
+                yield Line(id="confirm")
+            with Horizontal(id="buttons"):
+                yield Press("Cancel", self.ink, id="cancel")
+                yield Say(id="why")
+                yield Press("Restore", self.ink, id="restore")
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -101,7 +108,7 @@ class PlanPage(Page):
                 (f"{settings.host}{dot}{settings.environment}{dot}", "muted"),
                 ("LIVE", "live"),
                 (dot, "muted"),
-                f"the state of {utc(plan.recoverable_to)}, {age(plan.recoverable_to, self.now)}",
+                f"back to {age(plan.recoverable_to, self.now)}",
             ),
             self._proof(plan),
             *self._blockers(plan),
@@ -152,6 +159,11 @@ class PlanPage(Page):
         self.query_one("#why", Say).show(self.ink.say((why, "muted")))
 
     # ------------------------------------------------------------ acts
+
+    def action_read(self, by: int) -> None:
+        """Scroll the plan, whatever has the focus."""
+        box = self.query_one("#plan", VerticalScroll)
+        box.scroll_relative(y=by * max(1, box.size.height - 2), animate=False)
 
     @on(Input.Changed, "#confirm")
     def _typed(self) -> None:

@@ -28,14 +28,14 @@ OPTIONS = (
     Option(
         "container",
         "into a fresh container or volume, alongside",
-        ("Beside the live one, verified, left for you. Nothing that is live is touched.",),
+        ("Beside the live one, verified, left for you. Nothing live is touched.",),
     ),
     Option(
         "in-place",
         "in place",
         (
-            "Restored beside the live data, verified, then switched in. What is live now is",
-            "kept until you release it. You type a name before it begins.",
+            "Restored beside the live data, verified, then switched in. What is live",
+            "now is kept until you release it. You type a name before it begins.",
         ),
     ),
 )
