@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from engine.core.errors import MentatError, UsageError
 from engine.jobs import board
-from engine.jobs.quiesce import recover_quiesced
 from engine.operations import debris
 from engine.operations.context import Context
 
@@ -13,6 +12,8 @@ def clear(ctx: Context) -> None:
     """Put back containers a dead job left paused or stopped, end what it left running inside
     containers, and remove its half-made copies. Docker is asked only when a note says so."""
     if any((ctx.state / "quiesce").glob("*.json")):
+        from engine.jobs.quiesce import recover_quiesced
+
         try:
             for line in recover_quiesced(ctx.state, ctx.containers()):
                 ctx.warn("put-back", line)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,6 @@ from engine.core.events import Emit, Result
 from engine.core.recovery import RestoreRequest
 from engine.jobs import debris
 from engine.jobs.lease import Lease
-from engine.jobs.quiesce import quiesced
 from engine.operations.context import Context
 
 
@@ -38,7 +37,9 @@ def run_operation(
     def lease(source: str) -> AbstractContextManager[object]:
         return Lease.acquire(state, source, job_id, operation, emit=emit)
 
-    def quiet(names: Any, how: str) -> AbstractContextManager[object]:
+    def quiet(names: Sequence[str], how: str) -> AbstractContextManager[object]:
+        from engine.jobs.quiesce import quiesced
+
         return quiesced(wiring.containers(settings.docker), names, how, state, job_id, emit)
 
     around = wiring.Surroundings(lease=lease, quiesced=quiet, emit=emit, job_id=job_id)
