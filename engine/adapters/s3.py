@@ -6,6 +6,7 @@ import hashlib
 import threading
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
+from datetime import UTC
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -177,7 +178,8 @@ class S3Store:
             for found in page.get("Contents", []):
                 key = self._own_key(found["Key"])
                 if key:
-                    yield StoredObject(key, found["Size"], found["LastModified"])
+                    modified = found["LastModified"].astimezone(UTC)
+                    yield StoredObject(key, found["Size"], modified)
             # Some servers say "not truncated" and still give a token: the token decides.
             token = page.get("NextContinuationToken", "")
             if not token and not page.get("IsTruncated"):
@@ -200,7 +202,8 @@ class S3Store:
             for found in page.get("Uploads", []):
                 key = self._own_key(found["Key"])
                 if key and key.startswith(prefix):
-                    pending.append(PendingUpload(key, found["UploadId"], found["Initiated"]))
+                    started = found["Initiated"].astimezone(UTC)
+                    pending.append(PendingUpload(key, found["UploadId"], started))
             marker = (page.get("NextKeyMarker", ""), page.get("NextUploadIdMarker", ""))
             last = (arguments.get("KeyMarker", ""), arguments.get("UploadIdMarker", ""))
             if not page.get("IsTruncated") or not marker[0] or marker == last:

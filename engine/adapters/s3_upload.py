@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SMALLEST_PART = 5 << 20  # bytes; S3 takes a smaller one only as the last
 PART_ATTEMPTS = 6  # each of them tried thrice by botocore
+DAMAGED_ATTEMPTS = 3  # after which it is this machine that damages them
 BACKOFF_SECONDS = 0.5
 BACKOFF_LIMIT = 20.0
 _SETTLE_SECONDS = 90.0  # how long an abort waits for parts still on their way
@@ -137,8 +138,9 @@ class S3Upload:
                     PartNumber=number,
                     Body=body,
                 )
-            except (StoreUnreachable, ObjectDamaged):
-                if attempt == PART_ATTEMPTS or self._dropped.wait(_backoff(attempt)):
+            except (StoreUnreachable, ObjectDamaged) as error:
+                limit = DAMAGED_ATTEMPTS if isinstance(error, ObjectDamaged) else PART_ATTEMPTS
+                if attempt >= limit or self._dropped.wait(_backoff(attempt)):
                     raise
             else:
                 confirmed = answer.get("ChecksumSHA256", "")
