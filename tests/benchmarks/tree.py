@@ -20,8 +20,33 @@ MEDIA_SHARE = 0.20  # of the bytes
 _POOL_BYTES = 48 << 20
 _EPOCH = 1_767_225_600  # 2026-01-01: modification times are part of what is compared
 _SYLLABLES = (
-    "an be co da el fi go hu in ja ke lo mi no op pa qui re sa te un va we ber con der".split()
-)  # noqa: SIM905
+    "an",
+    "be",
+    "co",
+    "da",
+    "el",
+    "fi",
+    "go",
+    "hu",
+    "in",
+    "ja",
+    "ke",
+    "lo",
+    "mi",
+    "no",
+    "op",
+    "pa",
+    "qui",
+    "re",
+    "sa",
+    "te",
+    "un",
+    "va",
+    "we",
+    "ber",
+    "con",
+    "der",
+)
 
 
 @dataclass(frozen=True, slots=True)
