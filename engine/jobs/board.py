@@ -64,10 +64,11 @@ def watch(
     folder = _folder(state, job_id)
     news = time.monotonic()
     job = Job(folder.id)
+    seq = 0
     while True:
         batch, offset = journal.read(folder.journal, offset)
         for record in batch:
-            job = fold(job, [record])
+            job, seq = fold(job, [record]), record.seq
             yield record
             if job.final:
                 return
@@ -76,22 +77,14 @@ def watch(
             continue
         if time.monotonic() - news >= _PROBE_EVERY:
             looked = _look(folder, clock())
+            if journal.read(folder.journal, offset)[1] != offset:
+                continue
             if looked.state == "interrupted" and looked.failure:
-                rest, _ = journal.read_all(folder.journal, offset)
-                yield from rest
-                yield Record(len(rest), looked.last_at or clock(), looked.failure)
-                return
-            if looked.final and offset == _size(folder):
+                yield Record(seq + 1, looked.last_at or clock(), looked.failure)
+            if looked.final:
                 return
             news = time.monotonic()
         time.sleep(poll)
-
-
-def _size(folder: Folder) -> int:
-    try:
-        return folder.journal.stat().st_size
-    except FileNotFoundError:
-        return 0
 
 
 def cancel(state: Path, job_id: str) -> bool:

@@ -108,7 +108,8 @@ def create(state: Path, operation: str, now: datetime) -> Folder:
         raise UsageError(f"{operation!r} is no operation's name", "See `mentat-dr --help`.")
     jobs = state / "jobs"
     try:
-        jobs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for place in (state, jobs):  # the mode of `parents` would be the umask's
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
         while True:
             stamp = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
             path = jobs / f"{stamp}-{operation}-{secrets.token_hex(2)}"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from engine.core.events import Output, PhaseStarted, Progress, Record
+from engine.core.events import Output, PhaseEnded, PhaseStarted, Progress, Record
 from engine.core.job import Job, fold
 from engine.jobs import journal
 from engine.jobs.folder import Folder
@@ -73,16 +73,17 @@ def fold_of(folder: Folder) -> Job:
 def _needed(records: Sequence[Record]) -> list[Record]:
     """Without the progress and output that later ones of the same phase make void."""
     needed: list[Record] = []
-    seen: set[str] = set()
+    seen: dict[str, bool] = {}  # phases with later progress: whether that says what is expected
     output = False
     for record in reversed(records):
         event = record.event
         if isinstance(event, Progress):
-            if event.phase in seen:
+            expected = event.expected is not None
+            if event.phase in seen and (seen[event.phase] or not expected):
                 continue
-            seen.add(event.phase)
-        elif isinstance(event, PhaseStarted):
-            seen.discard(event.phase)
+            seen[event.phase] = expected
+        elif isinstance(event, PhaseStarted | PhaseEnded):
+            seen.pop(event.phase, None)
         elif isinstance(event, Output):
             if output:
                 continue

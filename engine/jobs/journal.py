@@ -83,7 +83,7 @@ class Journal:
             os.fsync(self._fd)
         elif end != len(tail):
             os.write(self._fd, b"\n")  # no line of ours is this long: fence the strange bytes
-        now = self._clock()
+        now = utc_now()
         lines = tail[:end].split(b"\n")[:-1]
         return max((codec.decode(line, 0, now).seq for line in lines), default=0)
 

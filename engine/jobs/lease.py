@@ -96,7 +96,8 @@ def _bytes(text: str) -> bytes:
 
 def _make_room(folder: Path) -> None:
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for place in (folder.parent, folder):  # the mode of `parents` would be the umask's
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigurationError(
             f"the folder {folder} cannot be made: {error.strerror}",

@@ -18,6 +18,7 @@ import pytest
 
 from engine.core.errors import ConfigurationError, HeldError, MentatError, UsageError
 from engine.core.events import Accepted, Output, Result, Started
+from engine.core.job import Job
 from engine.jobs import board, folder, handover, launch
 from engine.jobs.folder import Folder
 from engine.jobs.journal import Journal, read_all
@@ -39,7 +40,7 @@ def state(tmp_path: Path) -> Iterator[Path]:
                 os.kill(job.pid, signal.SIGKILL)
 
 
-def ended(state: Path, job: str) -> board.Job:
+def ended(state: Path, job: str) -> Job:
     for _ in board.watch(state, job, 0.02):
         pass
     return board.find(state, job)
@@ -72,9 +73,10 @@ def test_only_the_owner_can_look(state: Path) -> None:
         job = start(state, ["say", "hello"])
     finally:
         os.umask(old)
-    ended(state, job)
+    found = ended(state, job)
+    assert found.pid and gone(found.pid)
     place = state / "jobs" / job
-    assert [stat.S_IMODE(p.stat().st_mode) for p in (place, place.parent)] == [0o700, 0o700]
+    assert {stat.S_IMODE(p.stat().st_mode) for p in (place, place.parent, state)} == {0o700}
     assert {stat.S_IMODE(p.stat().st_mode) for p in place.iterdir()} == {0o600}
     assert {p.name for p in place.iterdir()} == {
         "spec.json",
