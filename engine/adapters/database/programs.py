@@ -39,6 +39,7 @@ printf '%s' "$o" | { exec "$p" --defaults-extra-file=/dev/fd/3 "$@" 3<&0 <&4 4<&
 """
 )
 # The dump waits at a gate, a user lock that our own session holds, and starts when that lets go.
+# A second gate after it shows the dump of a small database that came and went unseen.
 _GATED = (
     _READ_OPTIONS
     + r"""
@@ -47,6 +48,10 @@ r=$(printf '%s' "$o" | "$c" --defaults-extra-file=/dev/fd/3 --batch --skip-colum
   -e "SELECT GET_LOCK('$g', 600)" 3<&0 </dev/null 4<&-) || exit 96
 [ "$r" = 1 ] || { echo "the dump was not let through its gate" >&2; exit 98; }
 printf '%s' "$o" | { exec "$p" --defaults-extra-file=/dev/fd/3 "$@" 3<&0 </dev/null 4<&-; }
+s=$?
+printf '%s' "$o" | "$c" --defaults-extra-file=/dev/fd/3 --batch \
+  -e "SELECT GET_LOCK('$g-end', 60)" 3<&0 </dev/null 4<&- >/dev/null 2>&1
+exit $s
 """
 )
 # On the host the option file is an inherited pipe: no shell stays between us and the client, so
@@ -56,11 +61,17 @@ f=$1; p=$2; shift 2
 exec "$p" --defaults-extra-file="/dev/fd/$f" "$@"
 """
 _GATED_HERE = r"""
-f=$1; h=$2; c=$3; g=$4; p=$5; shift 5
+f=$1; h=$2; e=$3; c=$4; g=$5; p=$6; shift 6
 r=$("$c" --defaults-extra-file="/dev/fd/$h" --batch --skip-column-names \
   -e "SELECT GET_LOCK('$g', 600)" </dev/null) || exit 96
 [ "$r" = 1 ] || { echo "the dump was not let through its gate" >&2; exit 98; }
-exec "$p" --defaults-extra-file="/dev/fd/$f" "$@" </dev/null
+"$p" --defaults-extra-file="/dev/fd/$f" "$@" </dev/null & d=$!
+trap 'kill "$d"' HUP INT TERM
+wait "$d"
+s=$?
+"$c" --defaults-extra-file="/dev/fd/$e" --batch \
+  -e "SELECT GET_LOCK('$g-end', 60)" </dev/null >/dev/null 2>&1
+exit $s
 """
 # A session's complaints come in order with its answers: one stream.
 _JOINED = "exec 2>&1\n"
@@ -143,7 +154,9 @@ def parse_probe(output: str) -> Programs:
         name, _, rest = line.partition(" ")
         if name.startswith("+"):
             known = options.setdefault(name[1:], set())
-            known.update(word.split("[")[0].split("=")[0] for word in rest.replace(",", " ").split())
+            known.update(
+                word.split("[")[0].split("=")[0] for word in rest.replace(",", " ").split()
+            )
         elif rest:
             versions[name] = rest.strip()
     return Programs(
@@ -153,7 +166,7 @@ def parse_probe(output: str) -> Programs:
 
 @dataclass(frozen=True, slots=True)
 class Launcher:
-    """Builds the commands. `run_in` starts an argv in the server's container; None: on this host."""
+    """Builds the commands. `run_in` starts an argv in the server's container; None: here."""
 
     run_in: RunIn | None
     login: Login
@@ -181,10 +194,10 @@ class Launcher:
     def gated(
         self, label: str, client: str, gate: str, program: str, options: Sequence[str]
     ) -> Command:
-        """`program`, started when the user lock `gate` is free."""
+        """`program`, started when the user lock `gate` is free; then waits for `gate`-end."""
         rest = [client, gate, program, *options]
         if self.run_in is None:
-            return self._here(_GATED_HERE, label, ["{fd:login}", "{fd:gate}", *rest])
+            return self._here(_GATED_HERE, label, ["{fd:login}", "{fd:gate}", "{fd:end}", *rest])
         return self._inside(_GATED, label, rest)
 
     def _inside(self, script: str, label: str, arguments: Sequence[str]) -> Command:
@@ -194,6 +207,6 @@ class Launcher:
 
     def _here(self, script: str, label: str, arguments: Sequence[str]) -> Command:
         text = self.login.option_file().encode()
-        secrets = {n: text for n in ("login", "gate") if f"{{fd:{n}}}" in arguments}
+        secrets = {n: text for n in ("login", "gate", "end") if f"{{fd:{n}}}" in arguments}
         argv = ("sh", "-c", script, f"mentat-dr-{label}", *arguments)
         return Command(argv, label=label, secrets=secrets, env=_NO_HOME)
