@@ -94,14 +94,23 @@ def database(settings: Settings, source: SourceSettings, container: str, marker:
     from engine.adapters import database as adapter
 
     where = container or source.container
-    if where:
+
+    def run_in(argv: Sequence[str], label: str, mark: str) -> Command:
         docker = containers(settings.docker)
+        return docker.exec_command(where, argv, label=label, marker=mark)
 
-        def build(argv: Sequence[str], label: str, mark: str) -> Command:
-            return docker.exec_command(where, argv, label=label, marker=mark or marker)
-
-        return adapter.connect(source, build, marker=marker)
-    return adapter.connect(source, None, marker=marker)
+    return adapter.connect(
+        user=source.user,
+        password=source.password.reveal() if source.password else None,
+        run_in=run_in if where else None,
+        host=source.address,
+        port=source.port,
+        socket=source.socket,
+        schemas=source.schemas,
+        checksums=source.checksums,
+        marker=marker,
+        name=source.name,
+    )
 
 
 class _Processes:
