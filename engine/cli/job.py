@@ -24,7 +24,6 @@ _STATE_LEVEL = {
 }
 _NEXT = {
     "interrupted": "start it again; nothing half-written counts",
-    "failed": "mentat-dr job log {id}",
     "running": "mentat-dr job attach {id}",
 }
 
@@ -54,7 +53,12 @@ def _table(output: Output, jobs: Sequence[Job]) -> None:
     if not rows:
         output.line("no jobs on this host")
         return
-    output.table(("", "JOB", "WHAT", "STATE", "BEGAN", "TOOK", "NEXT"), rows, right=(5,))
+    output.table(
+        ("", "JOB", "WHAT", "STATE", "BEGAN", "TOOK"), rows, right=("TOOK",), spare=("TOOK", "")
+    )
+    for job in jobs:
+        if job.state in _NEXT:
+            output.line(f"{job.id} {STATE_WORDS[job.state]}: {_NEXT[job.state].format(id=job.id)}")
 
 
 def _row(job: Job, now: datetime) -> tuple[str, ...]:
@@ -66,9 +70,8 @@ def _row(job: Job, now: datetime) -> tuple[str, ...]:
         job.id,
         job.title or job.operation,
         STATE_WORDS[job.state],
-        f"{text.utc(begun)} ({text.age(begun, now)})" if begun else "-",
+        text.moment(begun, now),
         text.span(took),
-        _NEXT.get(job.state, "").format(id=job.id),
     )
 
 

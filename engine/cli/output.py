@@ -70,22 +70,40 @@ class Output:
         print(visible(text), file=sys.stderr, flush=True)
 
     def table(
-        self, head: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[int] = ()
+        self,
+        head: Sequence[str],
+        rows: Sequence[Sequence[object]],
+        *,
+        right: Sequence[str] = (),
+        spare: Sequence[str] = (),
     ) -> None:
-        """Columns as wide as their longest cell; the ones named in `right` are right-aligned.
+        """Columns as wide as their longest cell. `right` names those aligned to the right,
+        `spare` those left out, first to last, while the terminal is too narrow.
 
         The first cell of a row may be a level; it takes that level's colour.
         """
-        cells = [[visible(cell) for cell in row] for row in rows]
-        widths = [max(len(row[i]) for row in [list(head), *cells]) for i in range(len(head))]
-        for number, row in enumerate([list(head), *cells]):
+        cells = [list(head), *([visible(cell) for cell in row] for row in rows)]
+        widths = {name: max(len(row[i]) for row in cells) for i, name in enumerate(head)}
+        for name in spare:
+            if sum(widths.values()) + 2 * (len(widths) - 1) > self._columns():
+                del widths[name]
+        shown = [i for i, name in enumerate(head) if name in widths]
+        for number, row in enumerate(cells):
             padded = [
-                cell.rjust(widths[i]) if i in right else cell.ljust(widths[i])
-                for i, cell in enumerate(row)
+                row[i].rjust(widths[head[i]]) if head[i] in right else row[i].ljust(widths[head[i]])
+                for i in shown
             ]
             if number and row[0] in _STYLES:
                 padded[0] = self.style(padded[0], row[0])
             print("  ".join(padded).rstrip(), file=self.people)
+
+    def _columns(self) -> int:
+        """Of the terminal; without one, nothing is too wide."""
+        if not self.people.isatty():
+            return 10_000
+        import shutil
+
+        return shutil.get_terminal_size((80, 24)).columns
 
     def document(self, value: object) -> None:
         """The one JSON document of a command under --json."""

@@ -92,7 +92,12 @@ def _show(output: Output, engine: Engine, entries: list[SnapshotEntry], now: dat
             for entry in entries
         ]
         hidden = 1 if all(entry.id.host == own for entry in entries) else 0
-        output.table(head[hidden:], [row[hidden:] for row in rows], right=(4 - hidden,))
+        output.table(
+            head[hidden:],
+            [row[hidden:] for row in rows],
+            right=("STORED",),
+            spare=("SIGNED", "AGE"),
+        )
         total = text.size(sum(entry.stored_bytes for entry in entries))
         output.line(f"{len(entries)} snapshots, {total} stored; times in refs are UTC")
     if engine.settings.repository.provider == "directory":

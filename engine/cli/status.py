@@ -68,7 +68,9 @@ def show(output: Output, posture: Posture) -> None:
     if posture.sources:
         head = ("", "SOURCE", "KIND", "RECOVERABLE TO", "RPO", "PROVEN", "SNAPSHOTS", "STORED")
         rows = [_row(posture, source) for source in posture.sources]
-        output.table(head, rows, right=(6, 7))
+        output.table(
+            head, rows, right=("SNAPSHOTS", "STORED"), spare=("SNAPSHOTS", "STORED", "KIND")
+        )
     for source in posture.sources:
         if source.reasons:
             output.line(f"{source.source}: {'; '.join(source.reasons)}", source.level)
@@ -110,16 +112,13 @@ def _store(output: Output, posture: Posture) -> None:
 
 def _row(posture: Posture, source: SourcePosture) -> tuple[object, ...]:
     now = posture.now
-    recoverable = text.age(source.recoverable_to, now)
-    if source.recoverable_to:
-        recoverable += f" ({text.utc(source.recoverable_to)})"
     name = source.source if source.host == posture.host else f"{source.host}/{source.source}"
     proven = text.age(source.proven_at, now) if source.proven_at else "NOT PROVEN"
     return (
         source.level,
         name,
         source.kind,
-        recoverable,
+        text.moment(source.recoverable_to, now),
         text.target(source.rpo),
         proven,
         source.snapshots,

@@ -85,6 +85,15 @@ def target(value: timedelta) -> str:
     return format_duration(value)
 
 
+def moment(then: datetime | None, now: datetime) -> str:
+    """An age beside its time: `22 min ago  11-22 01:52Z`."""
+    if then is None:
+        return "never"
+    there = then.astimezone(UTC)
+    day = "%m-%d" if there.year == now.astimezone(UTC).year else "%Y-%m-%d"
+    return f"{age(then, now)}  {there.strftime(f'{day} %H:%MZ')}"
+
+
 def utc(moment: datetime | None) -> str:
     """`2026-11-22 02:14:05 UTC`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if moment else "-"
