@@ -64,14 +64,15 @@ def await_output(state: Path, job: str, start_of_line: str, timeout: float = 60)
 def gone(pid: int, timeout: float = 30) -> bool:
     """Whether this process ends in time; a zombie has ended."""
     until = time.monotonic() + timeout
-    while time.monotonic() < until:
+    while True:
         try:
             if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX":
                 return True
         except (FileNotFoundError, ProcessLookupError):
             return True
+        if time.monotonic() >= until:
+            return False
         time.sleep(0.02)
-    return False
 
 
 class Toy:
