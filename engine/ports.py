@@ -266,6 +266,9 @@ class Dump(Protocol):
     def check(self) -> Sequence[str]:
         """After the dump: raises DatabaseError for DDL during it; returns warnings."""
 
+    def explain(self, stderr: Sequence[str]) -> DatabaseError:
+        """What the last words of a dump that failed mean."""
+
 
 class Database(Protocol):
     """One MySQL or MariaDB server, reached through its own client program. Errors are
@@ -277,21 +280,29 @@ class Database(Protocol):
     def wait_ready(self, timeout: float) -> None: ...
 
     def size(self) -> int:
-        """Data and index bytes, for ETAs."""
+        """Bytes of data, about those of a dump, for ETAs."""
 
     def dump(self, schemas: Sequence[str] | None = None) -> AbstractContextManager[Dump]: ...
 
     def load_command(self) -> Command:
-        """Reads SQL from stdin into the server; fails at the first error."""
+        """Reads SQL from stdin into the server; fails at the first error. Building it stops the
+        server's events until finish_load."""
 
     def load_users(self, users_sql: bytes) -> Sequence[str]:
-        """Create users and grants; warnings for those that cannot be had here."""
+        """Create users and grants; warnings for those that cannot be had here. The account we
+        are logged in with is altered by finish_load."""
 
     def finish_load(self, facts: DatabaseFacts) -> Sequence[str]:
-        """After a load: GTID state, analyse, whatever the server needs. Returns warnings."""
+        """The last act of a load, after any comparison: GTID state, statistics, events run
+        again, our own account as in the snapshot (this Database may not log in after it).
+        Returns warnings."""
+
+    def explain(self, stderr: Sequence[str]) -> DatabaseError:
+        """What the last words of a load that failed mean."""
 
     def tables(self, like: DatabaseFacts) -> Sequence[TableFacts]:
-        """Row counts and checksums now, of the tables that `like` names, with its method."""
+        """Row counts and checksums now, of the tables that `like` names, with its method. A
+        table that is missing has -1 rows."""
 
     def objects(self, schemas: Sequence[str]) -> Mapping[str, int]:
         """Counts of views, triggers, routines, events, users."""

@@ -65,15 +65,14 @@ def _statements(
 
 def load_users(
     sql: bytes, session: Session, client: Callable[[Sequence[str]], Command]
-) -> list[str]:
-    """Run what `users_sql` made; warnings for statements that this server refuses.
-
-    The account in use here is never altered: a new password would lock us out in the middle of
-    a recovery. `client` builds the program with extra options.
-    """
+) -> tuple[list[str], list[str]]:
+    """Run what `users_sql` made. Returns warnings for statements that this server refuses, and
+    the statements that alter the account in use here: they are for the very end, since nobody
+    can log in with the present password after them. `client` builds the program with options."""
     own = _own_account(session)
     lines = sql.decode("utf-8", "surrogateescape").split("\n")
-    kept = [line for line in lines if not _alters(line, own)]
+    late = [line.rstrip(";") for line in lines if _alters(line, own)]
+    kept = ["" if _alters(line, own) else line for line in lines]
     command = client(["--force", "--binary-mode", "--default-character-set=utf8mb4"])
     text = "\n".join(kept).encode("utf-8", "surrogateescape")
     ended = run(command, stdin=text, check=False, timeout=600)
@@ -84,10 +83,16 @@ def load_users(
             warnings.append(f"{_shown(kept, int(found[2]))} was refused: {found[3]} ({found[1]})")
     if not ended.ok and not warnings:
         raise from_output(ended.stderr, "loading users")
-    stored = next((line for line in lines if _alters(line, own)), "")
-    if stored and _secret_of(stored) != _secret_of(_definition(session, own)):
-        warnings.append(f"{own} is the account in use and keeps the password of this server")
-    return warnings
+    if not late:
+        warnings.append(f"{own}, the account in use, is not in the snapshot: it stays as it is")
+    return warnings, late
+
+
+def alter_own(statements: Sequence[str], session: Session) -> list[str]:
+    """Give the account in use what the snapshot says, as the session's last act."""
+    session.query("SET SESSION sql_mode=''")
+    refused = [session.attempt(statement) for statement in statements]
+    return [f"the account in use was not altered: {error.message}" for error in refused if error]
 
 
 def _own_account(session: Session) -> str:
@@ -102,18 +107,6 @@ def _own_account(session: Session) -> str:
 def _alters(line: str, account: str) -> bool:
     # Its default role may be set: that takes nothing away.
     return line.startswith(f"ALTER USER {account} ") and " DEFAULT ROLE " not in line
-
-
-def _definition(session: Session, account: str) -> str:
-    session.query("SET SESSION sql_mode=''")
-    text = session.value(f"SHOW CREATE USER {account}") or ""
-    session.query("SET SESSION sql_mode='NO_BACKSLASH_ESCAPES'")
-    return text.replace("\n", "\\n")
-
-
-def _secret_of(statement: str) -> str:
-    found = re.search(r"(?:AS|USING|PASSWORD) (0x[0-9A-F]+|'[^']*')", statement)
-    return found[1] if found else ""
 
 
 def _shown(lines: Sequence[str], number: int) -> str:

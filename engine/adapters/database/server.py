@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from engine.adapters.command import run
-from engine.adapters.database.accounts import load_users, users_sql
+from engine.adapters.database.accounts import alter_own, load_users, users_sql
 from engine.adapters.database.checksums import METHOD, method_of
 from engine.adapters.database.dialect import Dialect
 from engine.adapters.database.dumping import ServerDump, count_and_sum
@@ -60,6 +60,7 @@ class Server:
         self._programs: Programs | None = None
         self._dialect: Dialect | None = None
         self._put_back: list[str] = []
+        self._late_accounts: list[str] = []
 
     # ------------------------------------------------------------ connections
 
@@ -301,13 +302,23 @@ class Server:
         return session.value(sql) != "0"
 
     def load_users(self, sql: bytes) -> Sequence[str]:
+        """The account in use is altered by finish_load only."""
         with self._session() as session:
-            return load_users(sql, session, lambda options: self._client("users", options))
+            first = [] if self._has_replicas(session) else ["sql_log_bin=OFF"]
+            granted = [s for s in first if not session.attempt(f"SET SESSION {s}")]
+            before = [f"--init-command=SET SESSION {s}" for s in granted]
+            warnings, self._late_accounts = load_users(
+                sql, session, lambda options: self._client("users", [*options, *before])
+            )
+            return warnings
 
     def finish_load(self, facts: DatabaseFacts) -> Sequence[str]:
-        """Call it last: from here on the server's events run again and change data."""
+        """Call it last: from here on the server's events run again and change data, and the
+        account in use has the snapshot's password."""
         with self._session() as session:
             warnings: list[str] = []
+            if not self._has_replicas(session):
+                session.attempt("SET SESSION sql_log_bin=OFF")
             if facts.position and facts.flavor == self.dialect.flavor:
                 warnings += self.dialect.adopt_position(session, facts.position)
             for table in facts.tables:
@@ -318,7 +329,8 @@ class Server:
                 refused = session.attempt(self._put_back.pop())
                 if refused:
                     warnings.append(f"a setting was not put back: {refused.message}")
-            return warnings
+            late, self._late_accounts = self._late_accounts, []
+            return [*warnings, *alter_own(late, session)]
 
     def explain(self, stderr: Sequence[str]) -> DatabaseError:
         """What a load's last words mean."""
