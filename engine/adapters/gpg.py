@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.adapters import command
-from engine.adapters.gpg_keyring import Keyring
+from engine.adapters.gpg_keyring import Keyring, parameters
 from engine.adapters.gpg_status import (
     complaint,
+    created_key,
     decrypted_by,
     decryption_error,
     signature_check,
@@ -191,7 +192,23 @@ class Gpg:
     ) -> Key:
         """Make a key pair that signs and encrypts. expires as gpg spells it: 2y, 90d, 0 (never)."""
         self._resolved = None
-        return self.keyring.generate(name, email, passphrase, expires)
+        # By descriptor, not in the parameters: the agent would lose it between the key and its
+        # subkey, since it remembers none.
+        given = ("--pinentry-mode", "loopback", "--passphrase-fd", "{fd:passphrase}")
+        make = self._gpg(
+            *given,
+            "--generate-key",
+            secrets={"passphrase": _passphrase_line(passphrase or "")},
+        )
+        asked = parameters(name, email, passphrase, expires)
+        ended = command.run(make, stdin=asked, timeout=_SECONDS, check=False)
+        made = created_key(ended.stderr)
+        if not ended.ok or not made:
+            raise CipherError(
+                f"gpg could not make a key for {email}: {complaint(ended.stderr)}",
+                "See `mentat-dr doctor` on gpg and its home directory.",
+            )
+        return next(key for key in self.keys() if key.fingerprint == made)
 
     def import_file(self, path: Path) -> Sequence[Key]:
         """Take over all keys of a file; which they were."""

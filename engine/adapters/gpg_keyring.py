@@ -72,30 +72,6 @@ class Keyring:
             "Make one with `mentat-dr init`, or correct `signing_key` in the configuration.",
         )
 
-    def generate(self, name: str, email: str, passphrase: str | None, expires: str) -> Key:
-        """A new ed25519 key that signs, with a cv25519 subkey that encrypts."""
-        _refuse_odd_text(name, email, expires, passphrase or "")
-        ring = self._open()
-        parameters: dict[str, Any] = {
-            "key_type": "eddsa",
-            "key_curve": "ed25519",
-            "key_usage": "sign",
-            "subkey_type": "ecdh",
-            "subkey_curve": "cv25519",
-            "subkey_usage": "encrypt",
-            "name_real": name,
-            "name_email": email,
-            "expire_date": expires,
-        }
-        parameters |= {"passphrase": passphrase} if passphrase else {"no_protection": True}
-        made = ring.gen_key(ring.gen_key_input(**parameters))
-        if not made.fingerprint:
-            raise CipherError(
-                f"gpg could not make a key for {email}: {_last_words(made.stderr)}",
-                "See `mentat-dr doctor` on gpg and its home directory.",
-            )
-        return next(key for key in self.keys() if key.fingerprint == made.fingerprint)
-
     def import_file(self, path: Path) -> Sequence[Key]:
         """Take over every key of a file, public or private. CipherError when it holds none."""
         try:
@@ -135,6 +111,19 @@ class Keyring:
                 ) from error
             self._gnupg.encoding = "utf-8"
         return self._gnupg
+
+
+def parameters(name: str, email: str, passphrase: str | None, expires: str) -> bytes:
+    """What gpg reads to make an ed25519 key that signs, with a cv25519 subkey that encrypts."""
+    _refuse_odd_text(name, email, expires, passphrase or "")
+    lines = [
+        *("Key-Type: eddsa", "Key-Curve: ed25519", "Key-Usage: sign"),
+        *("Subkey-Type: ecdh", "Subkey-Curve: cv25519", "Subkey-Usage: encrypt"),
+        *(f"Name-Real: {name}", f"Name-Email: {email}", f"Expire-Date: {expires}"),
+        *(() if passphrase else ("%no-protection",)),
+        "%commit",
+    ]
+    return "\n".join(lines).encode() + b"\n"
 
 
 def _matches(entry: dict[str, Any], wanted: str) -> bool:

@@ -54,6 +54,14 @@ def decrypted_by(lines: Sequence[str]) -> str:
     return ""
 
 
+def created_key(lines: Sequence[str]) -> str:
+    """The fingerprint of the key just made; empty when none was."""
+    for status in statuses(lines):
+        if status.word == "KEY_CREATED" and len(status.arguments) >= 2:
+            return status.arguments[1]
+    return ""
+
+
 def decryption_error(ended_ok: bool, lines: Sequence[str]) -> MentatError | None:
     """None when gpg ended well and says it proved the whole stream; else what was wrong."""
     found = statuses(lines)
