@@ -5,7 +5,9 @@ It has its own configuration, state, keys and repository; jobs run as real detac
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import shutil
 import tempfile
 import time
@@ -113,8 +115,7 @@ def site(
     )
     cipher = Gpg(settings.encryption, state / "gnupg")
     try:
-        recipient = cipher.generate("Backup", "backup@example.org", passphrase).fingerprint
-        signer = cipher.generate("Host", f"{host}@example.org", None).fingerprint
+        recipient, signer = _keys(state / "gnupg", passphrase)
         encryption = EncryptionSettings(recipients=(recipient,), signing_key=signer)
         settings = replace(settings, encryption=encryption)
         settings_file.save(settings)
@@ -122,6 +123,26 @@ def site(
     finally:
         cipher.kill_agent()
         shutil.rmtree(state)
+
+
+@functools.cache
+def _made_keys(passphrase: str | None) -> tuple[Path, str, str]:
+    """A keyring made once for all sites of this process: making keys takes seconds."""
+    home = Path(tempfile.mkdtemp(prefix="mdr-keys-"))
+    atexit.register(shutil.rmtree, home)
+    cipher = Gpg(EncryptionSettings(), home)
+    recipient = cipher.generate("Backup", "backup@example.org", passphrase).fingerprint
+    signer = cipher.generate("Host", "landsraad@example.org", None).fingerprint
+    cipher.kill_agent()
+    return home, recipient, signer
+
+
+def _keys(home: Path, passphrase: str | None) -> tuple[str, str]:
+    """Fill a keyring of its own for a site; the recipient's and the signer's fingerprints."""
+    made, recipient, signer = _made_keys(passphrase)
+    shutil.copytree(made, home, ignore=shutil.ignore_patterns("S.*", "*.lock", ".#*"))
+    home.chmod(0o700)
+    return recipient, signer
 
 
 def bucket(s3: object, name: str, prefix: str = "dr") -> StoreSettings:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from engine.core.errors import SourceMissing
 from engine.core.snapshot import TreeFacts
 from engine.operations.progress import Phase
 from engine.operations.streams import pack
+from engine.ports import TreeSurvey
 
 if TYPE_CHECKING:
     from engine.operations.backup import Session
@@ -58,28 +60,22 @@ def _pack(session: Session, tree: TreeFacts) -> None:
     root = Path(tree.root)
     with (
         session.writer(FILES) as writer,
-        ThreadPoolExecutor(1, thread_name_prefix="measure") as pool,
+        ThreadPoolExecutor(1, thread_name_prefix="survey") as pool,
         Phase(ctx.emit, f"pack {source.name}", "Pack", source.name) as phase,
     ):
-        measured = pool.submit(ctx.trees.measure, root, tree.paths, source.exclude)
-        measured.add_done_callback(
-            lambda future: setattr(
-                phase, "expected", None if future.exception() else future.result()[1]
-            )
-        )
+        survey = pool.submit(ctx.trees.survey, root, tree.paths, source.exclude)
+        survey.add_done_callback(lambda _future: _expect(phase, survey))
         session.recoverable_to = ctx.clock()
-        command = ctx.trees.pack_command(root, tree.paths, source.exclude)
-        packed = pack(ctx, writer, FILES, command, phase)
+        with ctx.trees.counting(root, tree.paths) as counter:
+            command = ctx.trees.pack_command(root, tree.paths, source.exclude, counter.listing)
+            packed = pack(ctx, writer, FILES, command, phase)
         session.warnings.extend(ctx.trees.pack_warnings(packed.ended[0].stderr))
-        members = measured.result()[0]
+        session.warnings.extend(survey.result().warnings)
         writer.complete()
     session.artifacts.append(packed.artifact)
-    session.tree = TreeFacts(
-        root=tree.root,
-        paths=tree.paths,
-        members=members,
-        volume=tree.volume,
-        containers=tree.containers,
-        images=tree.images,
-        quiesce=tree.quiesce,
-    )
+    session.tree = replace(tree, members=counter.members)
+
+
+def _expect(phase: Phase, survey: Future[TreeSurvey]) -> None:
+    if not survey.cancelled() and survey.exception() is None:
+        phase.expected = survey.result().bytes

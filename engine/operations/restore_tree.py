@@ -63,7 +63,9 @@ def fill(restoring: Restoring, folder: Path) -> dict[str, object]:
         ctx.emit, name, "Download, decrypt, unpack", manifest.id.source, artifact.raw_bytes
     ) as phase:
         command = ctx.trees.unpack_command(folder)
-        unpack(ctx, manifest.id, artifact, command, restoring.passphrase, phase)
+        ended = unpack(ctx, manifest.id, artifact, command, restoring.passphrase, phase)
+    for line in ctx.trees.unpack_warnings(ended[-1].stderr):
+        ctx.warn("unpack", line, manifest.id.source)
     with Phase(ctx.emit, f"verify {manifest.id.source}", "Count and sync", manifest.id.source):
         found = ctx.trees.count(folder, tree.paths)
         if found != tree.members:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.api import Engine
 from engine.core.errors import MentatError
 from engine.core.recovery import Target
 from engine.core.snapshot import SnapshotId
@@ -133,7 +134,7 @@ def test_no_docker(site: Site, tmp_path: Path) -> None:
     from engine import settings_file
 
     settings_file.save(settings)
-    job = site.backup()
+    job = Site(site.root, Engine.open(settings.file), site.passphrase).backup()
     assert job.failure is not None and job.failure.exit_code == 1
     assert {s.source for s in job.snapshots} == {"etc"}, (
         "the other source must be saved all the same"
