@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from engine.core.commands import Command, Ended
+from engine.core.errors import DatabaseError
 from engine.core.snapshot import DatabaseFacts, TableFacts
 
 # ---------------------------------------------------------------- object store
@@ -163,7 +164,8 @@ class Container:
     mounts: tuple[Mount, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     networks: Mapping[str, str] = field(default_factory=dict)  # network name -> address
-    definition: Mapping[str, Any] = field(default_factory=dict)  # the engine's full inspect
+    # The engine's full inspect. Its environment may hold passwords: out of repr.
+    definition: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +313,29 @@ class Database(Protocol):
 # ---------------------------------------------------------------- trees
 
 
+class MemberCounter(Protocol):
+    """Counts the members that tar really packs; `members` is true once `counting` has ended."""
+
+    members: int
+
+    @property
+    def listing(self) -> str:
+        """What to give pack_command."""
+
+
+class TreeSurvey(Protocol):
+    """A walk over a tree: members and bytes as tar would write them, and what it leaves out."""
+
+    @property
+    def members(self) -> int: ...
+
+    @property
+    def bytes(self) -> int: ...
+
+    @property
+    def warnings(self) -> Sequence[str]: ...
+
+
 class Trees(Protocol):
     """Files: volumes and configuration paths, by GNU tar. Errors are TreeError's."""
 
@@ -320,14 +345,20 @@ class Trees(Protocol):
         """Writes a tar of `paths` (relative to root) to stdout: numeric owners, ACLs, xattrs,
         hardlinks, sparse; exit 1 (changed as read) is a warning."""
 
+    def counting(self, root: Path, paths: Sequence[str]) -> AbstractContextManager[MemberCounter]:
+        """Count what a pack writes; the block must not end before tar has."""
+
     def unpack_command(self, root: Path) -> Command:
         """Reads a tar from stdin into root, everything as it was; fails on any member."""
 
     def pack_warnings(self, stderr: Sequence[str]) -> Sequence[str]:
         """Files that vanished or changed while read, as sentences for the manifest."""
 
-    def measure(self, root: Path, paths: Sequence[str], exclude: Sequence[str]) -> tuple[int, int]:
-        """Members and bytes of what pack_command would write, quickly; for ETAs and checks."""
+    def unpack_warnings(self, stderr: Sequence[str]) -> Sequence[str]:
+        """Attributes that could not be set, as sentences."""
+
+    def survey(self, root: Path, paths: Sequence[str], exclude: Sequence[str]) -> TreeSurvey:
+        """Walk the tree, quickly: for ETAs and for what a pack leaves out."""
 
     def count(self, root: Path, paths: Sequence[str]) -> int:
         """Members on disk now, counted as tar counts them (sockets left out)."""

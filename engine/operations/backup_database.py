@@ -42,7 +42,7 @@ def run(session: Session) -> None:
 
         with Phase(ctx.emit, f"dump {source.name}", "Dump", source.name, expected) as phase:
             try:
-                packed = pack(ctx, writer, DUMP, dump.command, phase, started)
+                packed = pack(ctx, writer, DUMP, dump.command, phase, started, dump.explain)
             except BaseException:
                 _explain(facts)
                 raise

@@ -208,6 +208,7 @@ def _load(restoring: Restoring, fresh: _Fresh) -> dict[str, object]:
             fresh.database.load_command(),
             restoring.passphrase,
             phase,
+            fresh.database.explain,
         )
     rates.record(
         ctx.state, (f"load {name}", "load database"), dump.raw_bytes, phase.seconds, ctx.clock()

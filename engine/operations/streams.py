@@ -33,6 +33,10 @@ def decompress_command() -> Command:
     return Command(("zstd", "-d", "-q", "-c", "--long=31"), label="zstd")
 
 
+Explain = Callable[[Sequence[str]], Exception]
+"""Turns the last lines of a program's stderr into the error they mean."""
+
+
 @dataclass(frozen=True, slots=True)
 class Packed:
     """An artifact whose bytes are stored but not yet visible: judge the stream, then complete."""
@@ -53,10 +57,12 @@ def pack(
     producer: Command | bytes,
     phase: Phase,
     on_start: Callable[[RunningPipeline], None] = lambda _pipeline: None,
+    explain: Explain | None = None,
 ) -> Packed:
     """Run producer | zstd | gpg into the writer. Every exit status is judged here.
 
-    `on_start` is told of the pipeline once it runs. Nothing is completed: that is the caller's,
+    `on_start` is told of the pipeline once it runs; `explain` turns the producer's last words into
+    an error. Nothing is completed: that is the caller's,
     after its own checks."""
     tap = ctx.processes.tap()
     cipher = ctx.repository.cipher.encrypt_command()
@@ -74,7 +80,7 @@ def pack(
         facts = writer.write_from(pipeline.output)
         ended = pipeline.wait()
         if pipeline.failed is not None:
-            raise ctx.processes.failure(pipeline.failed)
+            raise _meaning(ctx, pipeline.failed, producer, explain)
         if tap.error is not None:
             raise MentatError(f"the stream of {name} broke: {tap.error}", "Run the backup again.")
     artifact = Artifact(
@@ -86,6 +92,12 @@ def pack(
         parts=facts.parts,
     )
     return Packed(artifact, ended, tap.tail)
+
+
+def _meaning(ctx: Context, failed: Ended, explained: object, explain: Explain | None) -> Exception:
+    if explain is not None and failed.command is explained:
+        return explain(failed.stderr)
+    return ctx.processes.failure(failed)
 
 
 def _feed(pipeline: RunningPipeline, content: bytes) -> None:
@@ -100,6 +112,7 @@ def unpack(
     consumer: Command | None,
     passphrase: str | None,
     phase: Phase,
+    explain: Explain | None = None,
 ) -> Sequence[Ended]:
     """Run store | gpg | zstd | consumer and prove every byte of it.
 
@@ -127,7 +140,7 @@ def unpack(
             if not pipeline.write(chunk):
                 break
         ended = pipeline.wait()
-        _judge(ctx, artifact, ended, tap, pipeline.failed)
+        _judge(ctx, artifact, ended, tap, pipeline.failed, explain)
     return ended
 
 
@@ -137,7 +150,12 @@ def _say(ctx: Context, line: str) -> None:
 
 
 def _judge(
-    ctx: Context, artifact: Artifact, ended: Sequence[Ended], tap: StreamTap, failed: Ended | None
+    ctx: Context,
+    artifact: Artifact,
+    ended: Sequence[Ended],
+    tap: StreamTap,
+    failed: Ended | None,
+    explain: Explain | None,
 ) -> None:
     gpg = ended[0]
     cipher_error = ctx.repository.cipher.decrypt_error(gpg.ok, gpg.stderr)
@@ -149,7 +167,7 @@ def _judge(
                 "Free space or choose another target; nothing live was changed.",
             )
         if cipher_error is None or _stopped_reading(gpg):
-            raise ctx.processes.failure(failed)
+            raise _meaning(ctx, failed, ended[-1].command, explain)
     if cipher_error is not None:
         raise cipher_error
     if failed is not None:
