@@ -9,7 +9,7 @@ import pytest
 
 from tests.lab import Lab, runs
 from tests.lab.places import Places
-from tests.lab.processes import Process
+from tests.lab.processes import Process, from_record
 
 RUN = pytest.StashKey[tuple[str, Process]]()
 
@@ -27,7 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if told is None:
         config.stash[RUN] = (runs.new_id(), Process.current("pytest"))
     else:
-        config.stash[RUN] = (told["lab_run"], Process(**told["lab_owner"]))
+        config.stash[RUN] = (told["lab_run"], from_record(told["lab_owner"]))
 
 
 @pytest.hookimpl(optionalhook=True)

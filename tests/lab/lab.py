@@ -12,14 +12,15 @@ from typing import Any
 from tests.lab import images, runs
 from tests.lab.apps import AppContainer, start_app
 from tests.lab.client import Docker, labels
+from tests.lab.cluster import start_cluster
 from tests.lab.databases import DatabaseContainer, Kind, start_database
 from tests.lab.engine import Engine
 from tests.lab.errors import MissingParts
 from tests.lab.locks import held, read_json, write_json
 from tests.lab.monitoring import MonitoringServers, start_monitoring
-from tests.lab.object_store import ObjectStoreServer, start_object_store
+from tests.lab.object_store import ObjectStoreServer, start_object_store, wait_serving
 from tests.lab.places import Places
-from tests.lab.processes import Process
+from tests.lab.processes import Process, from_record, restart
 from tests.lab.runs import Run
 
 
@@ -175,12 +176,27 @@ class Lab:
         """Another S3 server under a ``name`` of its own, stopped with the run: a second site."""
         return start_object_store(self.directory / name, self.run.registry, name=name)
 
+    def run_s3_cluster(self, name: str, *, volume_servers: int = 3) -> ObjectStoreServer:
+        """S3 over several volume servers, each object on two of them.
+
+        Their processes are ``NAME-volume-1``, ``-2``, ..., ``NAME-master``,
+        ``NAME-filer`` and ``NAME-s3``.
+        """
+        return start_cluster(
+            self.directory / name, self.run.registry, name=name, volume_servers=volume_servers
+        )
+
+    def restart_s3(self, server: ObjectStoreServer, name: str = "s3") -> None:
+        """Start a stopped or killed S3 server again, with its objects, on its old address."""
+        process = restart(self.server_process(name), self.run.registry)
+        wait_serving(server, process)
+
     def server_process(self, name: str) -> Process:
         """The process of a server: ``s3``, ``prometheus``, ... or a name given to ``run_s3``."""
         record = read_json(self.run.registry / f"{name}.json")
         if record is None:
             raise MissingParts(f"the lab runs no server named {name}")
-        return Process(**record)
+        return from_record(record)
 
     @cached_property
     def monitoring(self) -> MonitoringServers:

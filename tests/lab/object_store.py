@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tests.lab import processes
 from tests.lab.errors import MissingParts, NotReady
+from tests.lab.processes import Process
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -56,6 +57,25 @@ class ObjectStoreServer:
         """Make a bucket that nobody else has and return its name."""
         return self.create_bucket(f"{prefix}-{secrets.token_hex(6)}", object_lock=object_lock)
 
+    def serves(self) -> bool:
+        """True when a bucket can be made *and* a volume takes an object."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        if not processes.connects("127.0.0.1", int(self.endpoint.rpartition(":")[2])):
+            return False
+        bucket = f"lab-ready-{secrets.token_hex(4)}"
+        client = self.client()
+        try:
+            client.create_bucket(Bucket=bucket)
+            client.put_object(Bucket=bucket, Key="ready", Body=b"yes")
+            client.delete_object(Bucket=bucket, Key="ready")
+            client.delete_bucket(Bucket=bucket)
+        except (BotoCoreError, ClientError):
+            return False
+        finally:
+            client.close()
+        return True
+
     def environment(self) -> dict[str, str]:
         """What ``aws`` and other S3 clients read."""
         return {
@@ -71,7 +91,7 @@ def start_object_store(directory: Path, registry: Path, *, name: str = "s3") -> 
 
     Free ports can be lost between choosing and listening, so a failed start is tried again.
     """
-    keys = {"access_key": secrets.token_hex(10).upper(), "secret_key": secrets.token_hex(20)}
+    keys = new_keys()
     directory.mkdir(exist_ok=True)
     for attempt in range(1, ATTEMPTS + 1):
         try:
@@ -85,22 +105,48 @@ def start_object_store(directory: Path, registry: Path, *, name: str = "s3") -> 
 def _start(directory: Path, registry: Path, name: str, keys: dict[str, str]) -> ObjectStoreServer:
     data = directory / "data"
     data.mkdir()
-    config = directory / "s3.json"
-    config.write_text(json.dumps(_identities(keys)))
-    config.chmod(0o600)
-    log = directory / "weed.log"
-    port, *others = processes.free_ports(10)
-    command = [_weed(), "-logtostderr", "mini", *_options(data, config, port, others)]
-    process = processes.start(name, command, log=log, registry=registry)
-    server = ObjectStoreServer(f"http://127.0.0.1:{port}", **keys)
+    config = write_identities(directory, keys)
+    ports = processes.free_ports(10)
+    options = ["mini", *_options(data, config, ports[0], ports[1:])]
+    process = start_weed(name, options, directory=directory, registry=registry, ports=ports)
+    server = ObjectStoreServer(f"http://127.0.0.1:{ports[0]}", **keys)
     try:
-        processes.wait_until(
-            lambda: _serves(server), what="SeaweedFS", seconds=60, process=process, log=log
-        )
+        wait_serving(server, process)
     except NotReady:
         processes.stop([process], seconds=2)
         raise
     return server
+
+
+def start_weed(
+    name: str, options: list[str], *, directory: Path, registry: Path, ports: list[int]
+) -> Process:
+    """Start one ``weed``; ``ports`` are those it was told to use."""
+    # It makes sockets under these names whatever its options say, and a killed one leaves them.
+    sockets = [f"/tmp/seaweedfs-*-{number}.sock" for number in ports]
+    command = [_weed(), "-logtostderr", *options]
+    log = directory / f"{name}.log"
+    return processes.start(name, command, log=log, registry=registry, leaves=sockets)
+
+
+def wait_serving(server: ObjectStoreServer, process: Process) -> None:
+    """Wait until the server takes and gives objects; ``NotReady`` when ``process`` ends."""
+    processes.wait_until(
+        server.serves, what="SeaweedFS", seconds=60, process=process, log=Path(process.log)
+    )
+
+
+def new_keys() -> dict[str, str]:
+    """An access key and its secret."""
+    return {"access_key": secrets.token_hex(10).upper(), "secret_key": secrets.token_hex(20)}
+
+
+def write_identities(directory: Path, keys: dict[str, str]) -> Path:
+    """SeaweedFS's file of who may do what: one identity that may do all."""
+    config = directory / "s3.json"
+    config.write_text(json.dumps(_identities(keys)))
+    config.chmod(0o600)
+    return config
 
 
 def _identities(keys: dict[str, str]) -> dict[str, object]:
@@ -138,25 +184,6 @@ def _options(data: Path, config: Path, port: int, others: list[int]) -> list[str
         "-s3.cacheCapacityMB=0",
         "-s3.readerCacheSizeMB=128",
     ]
-
-
-def _serves(server: ObjectStoreServer) -> bool:
-    """True when a bucket can be listed *and* a volume takes an object."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    if not processes.connects("127.0.0.1", int(server.endpoint.rpartition(":")[2])):
-        return False
-    client = server.client()
-    try:
-        client.create_bucket(Bucket="lab-ready")
-        client.put_object(Bucket="lab-ready", Key="ready", Body=b"yes")
-        client.delete_object(Bucket="lab-ready", Key="ready")
-        client.delete_bucket(Bucket="lab-ready")
-    except (BotoCoreError, ClientError):
-        return False
-    finally:
-        client.close()
-    return True
 
 
 def _weed() -> str:

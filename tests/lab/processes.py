@@ -10,8 +10,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from tests.lab.errors import NotReady
 from tests.lab.locks import read_json, write_json
@@ -24,6 +25,11 @@ class Process:
     name: str
     pid: int
     started: int
+    # Files that it makes outside its own directories: patterns, removed when its run is closed.
+    leaves: tuple[str, ...] = ()
+    # How it was started, so that it can be started again.
+    argv: tuple[str, ...] = ()
+    log: str = ""
 
     @classmethod
     def current(cls, name: str) -> Process:
@@ -53,10 +59,25 @@ class Process:
         write_json(directory / f"{self.name}.json", asdict(self))
 
 
+def remove_leavings(stopped: Iterable[Process]) -> None:
+    """Remove what those processes made elsewhere."""
+    for process in stopped:
+        for pattern in process.leaves:
+            directory, _, name = pattern.rpartition("/")
+            for path in Path(directory).glob(name):
+                path.unlink(missing_ok=True)
+
+
 def saved(directory: Path) -> list[Process]:
     """Every process written down in ``directory``."""
     records = (read_json(path) for path in sorted(directory.glob("*.json")))
-    return [Process(**record) for record in records if record]
+    return [from_record(record) for record in records if record]
+
+
+def from_record(record: Mapping[str, Any]) -> Process:
+    """A process as ``save`` wrote it down."""
+    lists = {key: tuple(record.get(key, ())) for key in ("leaves", "argv")}
+    return Process(**{**record, **lists})
 
 
 def start_time(pid: int) -> int | None:
@@ -85,6 +106,7 @@ def start(
     *,
     log: Path,
     registry: Path | None = None,
+    leaves: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
 ) -> Process:
     """Start a server in its own session, its output in ``log``; it outlives its parent.
@@ -109,7 +131,9 @@ def start(
         # Python ignores SIGPIPE; the servers must not inherit that.
         setsigdef=[signal.SIGPIPE],
     )
-    process = Process.of_pid(name, pid)
+    process = replace(
+        Process.of_pid(name, pid), leaves=tuple(leaves), argv=tuple(argv), log=str(log)
+    )
     if registry is not None:
         try:
             process.save(registry)
@@ -117,6 +141,12 @@ def start(
             stop([process], seconds=1)
             raise NotReady(f"{name} was not started: the run is closed") from error
     return process
+
+
+def restart(process: Process, registry: Path) -> Process:
+    """Start a server again as it was started before, ending it first if it still runs."""
+    log = Path(process.log)
+    return start(process.name, process.argv, log=log, registry=registry, leaves=process.leaves)
 
 
 def stop(processes: Iterable[Process], *, seconds: float = 8.0) -> None:
@@ -167,17 +197,23 @@ def free_ports(count: int) -> list[int]:
         return [int(each.getsockname()[1]) for each in sockets]
 
 
-def answers(url: str, *, seconds: float = 2.0) -> bool:
-    """True when a GET of ``url`` is answered with a 2xx status."""
+def fetched(url: str, *, seconds: float = 2.0) -> bytes:
+    """What a GET of ``url`` gives with status 2xx; empty for any other outcome."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=seconds) as response:
-            return 200 <= int(response.status) < 300
+            body: bytes = response.read()
+            return body
     except urllib.error.HTTPError as refusal:
         refusal.close()
-        return False
+        return b""
     except (OSError, ValueError):
-        return False
+        return b""
+
+
+def answers(url: str, *, seconds: float = 2.0) -> bool:
+    """True when a GET of ``url`` is answered with a 2xx status and a body."""
+    return bool(fetched(url, seconds=seconds))
 
 
 def connects(host: str, port: int, *, seconds: float = 1.0) -> bool:

@@ -102,8 +102,10 @@ def close(run: Run) -> None:
         if run.directory.exists():
             run.directory.rename(half_closed)
         if half_closed.exists():
+            servers = processes.saved(half_closed / "processes")
             # What they hold is thrown away: two seconds are for politeness.
-            processes.stop(processes.saved(half_closed / "processes"), seconds=2)
+            processes.stop(servers, seconds=2)
+            processes.remove_leavings(servers)
             Engine(run.places).release(run.id)
             shutil.rmtree(half_closed, ignore_errors=True)
     if keeper is not None and keeper.pid != os.getpid():
@@ -129,4 +131,4 @@ def _open(run: Run, owner: Process | None) -> None:
 
 def _process_in(path: Path) -> Process | None:
     record = read_json(path)
-    return Process(**record) if record else None
+    return processes.from_record(record) if record else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import urllib.request
 
@@ -141,3 +142,31 @@ def test_prometheus_alerts_the_alertmanager(lab: Lab) -> None:
 def test_restic_runs(lab: Lab) -> None:
     said = subprocess.run([lab.restic, "version"], capture_output=True, text=True, check=True)
     assert said.stdout.startswith("restic 0.")
+
+
+def test_a_second_site_can_fall_and_come_back(lab: Lab) -> None:
+    server = lab.run_s3("second-site")
+    bucket = server.new_bucket()
+    client = server.client()
+    client.put_object(Bucket=bucket, Key="kept", Body=b"hello")
+    lab.server_process("second-site").signal(signal.SIGKILL)
+    processes.wait_until(
+        lambda: not lab.server_process("second-site").alive, what="its end", seconds=10
+    )
+    assert not server.serves()
+    lab.restart_s3(server, "second-site")
+    assert client.get_object(Bucket=bucket, Key="kept")["Body"].read() == b"hello"
+    client.close()
+
+
+def test_a_cluster_survives_the_loss_of_a_volume_server(lab: Lab) -> None:
+    server = lab.run_s3_cluster("cluster")
+    bucket = server.new_bucket()
+    client = server.client()
+    for number in range(20):
+        client.put_object(Bucket=bucket, Key=f"key-{number}", Body=b"x" * 10_000)
+    lab.server_process("cluster-volume-1").signal(signal.SIGKILL)
+    for number in range(20):
+        found = client.get_object(Bucket=bucket, Key=f"key-{number}")["Body"].read()
+        assert found == b"x" * 10_000
+    client.close()
