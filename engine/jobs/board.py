@@ -131,6 +131,7 @@ def _look(folder: Folder, now: datetime) -> Job:
     accepted_at = job.accepted_at or folder.accepted_at
     if job.final or (job.state == "accepted" and now - accepted_at < GRACE):
         return job
+    folds.keep(folder)
     return interrupted(job, folder)
 
 

@@ -13,8 +13,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
-import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,7 +21,7 @@ from typing import Any
 import msgspec
 
 from engine.core.errors import ConfigurationError, NoSpace, UsageError
-from engine.jobs.locks import Busy, Lock
+from engine.jobs.locks import Busy, Lock, make_private
 
 ID = re.compile(r"\d{8}T\d{6}Z-[a-z][a-z0-9-]{0,40}-[0-9a-f]{4}")
 _OPERATION = re.compile(r"[a-z][a-z0-9-]{0,40}")
@@ -108,11 +106,10 @@ def create(state: Path, operation: str, now: datetime) -> Folder:
         raise UsageError(f"{operation!r} is no operation's name", "See `mentat-dr --help`.")
     jobs = state / "jobs"
     try:
-        for place in (state, jobs):  # the mode of `parents` would be the umask's
-            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(state, jobs)
         while True:
             stamp = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-            path = jobs / f"{stamp}-{operation}-{secrets.token_hex(2)}"
+            path = jobs / f"{stamp}-{operation}-{os.urandom(2).hex()}"
             with contextlib.suppress(FileExistsError):
                 path.mkdir(mode=0o700)
                 return Folder(path)
@@ -177,6 +174,8 @@ def ids(state: Path) -> list[str]:
 def remove_old(state: Path, now: datetime, keep: int = KEEP_JOBS, limit: int = 200) -> list[str]:
     """Remove ended jobs beyond the `keep` newest or older than KEEP_AGE, `limit` at most; never
     one whose lock is held. Returns the ids removed."""
+    import shutil
+
     removed: list[str] = []
     for rank, name in enumerate(ids(state)):
         folder = Folder(state / "jobs" / name)

@@ -70,6 +70,14 @@ def fold_of(folder: Folder) -> Job:
     return known.job
 
 
+def keep(folder: Folder) -> None:
+    """Keep the fold of a job that died without an end: its journal grows no more either."""
+    with _lock:
+        known = _memory.get(folder.path)
+    if known and not folder.fold.exists():
+        _save(folder, known)
+
+
 def _needed(records: Sequence[Record]) -> list[Record]:
     """Without the progress and output that later ones of the same phase make void."""
     needed: list[Record] = []

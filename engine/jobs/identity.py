@@ -6,6 +6,10 @@ import os
 import pwd
 
 
+def host_name() -> str:
+    return os.uname().nodename
+
+
 def user_name() -> str:
     """The account this runs as; with sudo, the one who called it too: `root (for anna)`."""
     uid = os.geteuid()

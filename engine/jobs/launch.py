@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -23,7 +22,7 @@ from engine.core.events import Accepted, Failed, Started, Warned
 from engine.jobs import folder as folders
 from engine.jobs import handover, journal, procfs
 from engine.jobs.folder import Folder, Spec
-from engine.jobs.identity import user_name
+from engine.jobs.identity import host_name, user_name
 from engine.jobs.locks import Busy, Lock
 
 SYSTEMD = Path("/run/systemd/system")
@@ -84,7 +83,7 @@ def launch(
         environment=tuple(handed),
     )
     accepted = Accepted(
-        folder.id, operation, title, socket.gethostname(), user_name(), spec.request, tuple(sources)
+        folder.id, operation, title, host_name(), user_name(), spec.request, tuple(sources)
     )
     try:
         lock = Lock.take(folder.lock)

@@ -16,7 +16,7 @@ from engine.core.events import Emit, Warned
 from engine.jobs import procfs
 from engine.jobs.identity import user_name
 from engine.jobs.journal import utc_now
-from engine.jobs.locks import Busy, Holder, Lock, myself, read_note
+from engine.jobs.locks import Busy, Holder, Lock, make_private, myself, read_note
 
 _PLAIN = frozenset(string.ascii_letters + string.digits + "_-.")
 
@@ -96,8 +96,7 @@ def _bytes(text: str) -> bytes:
 
 def _make_room(folder: Path) -> None:
     try:
-        for place in (folder.parent, folder):  # the mode of `parents` would be the umask's
-            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(folder.parent, folder)
     except OSError as error:
         raise ConfigurationError(
             f"the folder {folder} cannot be made: {error.strerror}",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import socket
 import time
 import weakref
 from datetime import datetime
@@ -21,6 +20,7 @@ import msgspec
 
 from engine.core.errors import ConfigurationError
 from engine.jobs import procfs
+from engine.jobs.identity import host_name
 
 _LOCKLESS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 _NOTE_LIMIT = 16 * 1024
@@ -68,7 +68,7 @@ def myself(job: str, operation: str, user: str, now: datetime) -> Holder:
         started=found.started if found else 0,
         boot=procfs.boot(),
         session=os.getsid(0),
-        host=socket.gethostname(),
+        host=host_name(),
         user=user,
         since=now,
     )
@@ -155,6 +155,15 @@ def _forget_in_child() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_in_child)
+
+
+def make_private(*places: Path) -> None:
+    """Make these folders, mode 0700, where they are missing. OSError."""
+    for place in places:  # one by one: the mode of mkdir's `parents` would be the umask's
+        try:
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except FileExistsError:
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), place) from None
 
 
 def held(path: Path) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import resource
-import socket
 import sys
 import threading
 import traceback
@@ -16,9 +15,9 @@ from typing import Any, Protocol
 from engine.core.errors import DONE, DONE_WITH_WARNINGS, Cancelled, HeldError, MentatError
 from engine.core.events import Emit, Failed, Result, Started, Warned
 from engine.jobs import folder as folders
-from engine.jobs import handover, journal, locks, procfs
+from engine.jobs import folds, handover, journal, locks, procfs
 from engine.jobs.folder import Folder
-from engine.jobs.identity import user_name
+from engine.jobs.identity import host_name, user_name
 from engine.jobs.signals import Cancelling, cancelled
 from engine.jobs.teller import Teller
 
@@ -98,7 +97,7 @@ def _run(
 ) -> Result:
     spec = folders.read_spec(folder)
     lock.note(locks.myself(spec.job, spec.operation, user_name(), journal.utc_now()))
-    teller(Started(os.getpid(), socket.gethostname()))
+    teller(Started(os.getpid(), host_name()))
     parcel = handover.Parcel()
     if spec.secrets or spec.environment:
         parcel = handover.receive(secrets_fd, folder.fifo)
@@ -157,8 +156,10 @@ def _failure(error: BaseException, folder: Folder, *, asked: bool) -> Failed:
 
 
 def _clean(folder: Folder) -> None:
-    """Make room for jobs to come. The job has ended well or badly; this changes nothing of it."""
+    """Spare readers the journal, and make room for jobs to come. The job has ended well or badly;
+    this changes nothing of it."""
     try:
+        folds.fold_of(folder)
         folders.remove_old(folder.path.parent.parent, journal.utc_now())
     except (OSError, MentatError) as error:
         print(f"old jobs could not be removed: {error}", file=sys.stderr)

@@ -175,7 +175,10 @@ def test_a_free_lock_without_an_end_is_interrupted(state: Path) -> None:
     assert f"job log {made.id}" in found.failure.remedy
     assert found.ended_at == found.last_at
     assert b"interrupted" not in made.journal.read_bytes()
-    assert not made.fold.exists()
+    folds._memory.clear()
+    assert board.find(state, made.id) == found  # from fold.json
+    with Lock.take(made.lock):
+        assert board.find(state, made.id).state == "running"
 
 
 def test_a_worker_that_never_began_is_interrupted_after_its_grace(state: Path) -> None:
