@@ -157,12 +157,11 @@ class MentatApp(App[int]):
     # ------------------------------------------------------------ going places
 
     async def action_goto(self, mode: str) -> None:
-        """Show a mode; from inside it, its first screen."""
-        if mode == self.current_mode:
-            while len(self.screen_stack) > 1:
-                await self.pop_screen()
-            return
-        await self.switch_mode(mode)
+        """Show a mode's first screen."""
+        if mode != self.current_mode:
+            await self.switch_mode(mode)
+        while len(self.screen_stack) > 1:
+            await self.pop_screen()
 
     def go(self, mode: str) -> None:
         self.run_worker(self.action_goto(mode), exit_on_error=True)
@@ -222,8 +221,6 @@ class MentatApp(App[int]):
         from console.screens.restore.point import PointPage
 
         await self.action_goto("restore")
-        while len(self.screen_stack) > 1:
-            await self.pop_screen()
         first = self.screen
         assert isinstance(first, SourcePage)
         first.begin(source, host)
@@ -238,8 +235,6 @@ class MentatApp(App[int]):
         while len(self.screen_stack) > 1:
             await self.pop_screen()
         await self.action_goto("jobs")
-        while len(self.screen_stack) > 1:
-            await self.pop_screen()
         self.feed.wake()
         await self.push_screen(JobScreen(job_id))
 

@@ -126,9 +126,11 @@ def brief_age(moment: datetime | None, now: datetime) -> str:
         return age(moment, now)
     seconds = max(0, int((now - moment).total_seconds()))
     hours, minutes = seconds // 3600, seconds // 60 % 60
-    if 1 <= hours < 48:
-        return f"{hours}h{minutes:02d} ago" if hours < 10 else f"{hours}h ago"
-    return age(moment, now)
+    if hours >= 48:
+        return f"{hours // 24} d ago"
+    if hours >= 10:
+        return f"{hours}h ago"
+    return f"{hours}h{minutes:02d} ago" if hours else age(moment, now)
 
 
 def target(delta: timedelta) -> str:

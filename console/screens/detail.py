@@ -143,7 +143,11 @@ class DetailScreen(MentatScreen[None]):
             self.repaint()
 
     def paint(self) -> None:
-        command = "mentat-dr show " + shlex.quote(self._entry.id.ref)
+        snapshot = self._entry.id
+        words = ["mentat-dr", "show", snapshot.ref, "--source", snapshot.source]
+        if snapshot.host != self.desk.engine.settings.host:
+            words += ["--host", snapshot.host]
+        command = shlex.join(words)
         self.query_one("#detail-facts", Facts).show(
             [
                 *detail_rows(self.ink, self._entry, self._answer, self.now),

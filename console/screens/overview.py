@@ -144,6 +144,8 @@ class OverviewScreen(MentatScreen[None]):
         posture, trouble = self.model.posture, self.model.posture_trouble
         if trouble:
             rows += trouble_rows(self.ink, trouble)
+        if posture and not posture.store.reachable:
+            rows += self._store()
         for level, text in posture.notices if posture else ():
             role = LEVEL_ROLE[level]
             rows.append(Fact(self.ink.level(level), self.ink.say((text, role)), role, 2))
@@ -172,7 +174,7 @@ class OverviewScreen(MentatScreen[None]):
             )
         if model.jobs_trouble:
             rows.append(Fact("JOBS", ink.say((model.jobs_trouble.message, "critical"))))
-        if model.posture:
+        if model.posture and model.posture.store.reachable:
             rows += self._store()
         if model.keys is not None:
             level, words = key_words(model.keys, now)
