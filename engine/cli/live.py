@@ -19,8 +19,9 @@ def event_line(record: Record) -> tuple[str, str]:
             return f"job {job}: {title} (asked for by {user})", "strong"
         case events.Started(pid=pid, host=host):
             return f"started on {host}, pid {pid}", ""
-        case events.PhaseStarted(title=title, expected_bytes=expected):
-            return f"{title}{f', about {text.size(expected)}' if expected else ''}", ""
+        case events.PhaseStarted(title=title, source=source, expected_bytes=expected):
+            about = f", about {text.size(expected)}" if expected else ""
+            return f"{f'{source}: ' if source else ''}{title}{about}", ""
         case events.PhaseEnded(phase=phase, seconds=seconds, done=amount_done):
             amount = f", {text.size(amount_done)}" if amount_done else ""
             return f"{phase} done in {text.span(seconds)}{amount}", ""
@@ -64,9 +65,10 @@ def progress_line(phase: Phase) -> str:
 def status_line(job: Job, now: datetime) -> str:
     """Phase, progress, elapsed and the age of the last sign of life."""
     begun = job.started_at or job.accepted_at or now
-    parts = [job.phase.title if job.phase and job.phase.seconds is None else job.title]
+    parts = [job.title]
     if job.phase and job.phase.seconds is None:
-        parts.append(progress_line(job.phase))
+        source = f"{job.phase.source}: " if job.phase.source else ""
+        parts = [f"{source}{job.phase.title}", progress_line(job.phase)]
     parts.append(f"elapsed {text.span((now - begun).total_seconds())}")
     if job.last_at:
         parts.append(f"last output {text.age(job.last_at, now)}")

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import click
 
+from engine.cli.console import drawing_options, open_console
 from engine.cli.invocation import Invocation, shared
 from engine.core.errors import Cancelled, MentatError, UsageError
 
@@ -81,17 +82,17 @@ def _version(context: click.Context, _parameter: click.Parameter, value: bool) -
     callback=_version,
     help="Show the version.",
 )
+@drawing_options
 @shared
 @click.pass_context
-def group(context: click.Context) -> None:
+def group(context: click.Context, slow_link: bool, ascii_only: bool) -> None:
     """Disaster recovery for small production fleets.
 
     Alone on a terminal, mentat-dr opens the console.
     """
     if context.invoked_subcommand is None:
-        from engine.cli.console import open_console
-
-        open_console(context.ensure_object(Invocation))
+        invocation = context.ensure_object(Invocation)
+        open_console(invocation, slow_link=slow_link, ascii_only=ascii_only)
 
 
 def run(arguments: Sequence[str]) -> int:

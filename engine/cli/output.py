@@ -63,7 +63,7 @@ class Output:
     def line(self, text: object = "", style: str = "") -> None:
         """One line for people; control characters in it become visible."""
         safe = visible(text)
-        print(self.style(safe, style) if style else safe, file=self.people)
+        print(self.style(safe, style) if style else safe, file=self.people, flush=True)
 
     def note(self, text: object) -> None:
         """A message beside the result, on stderr."""
