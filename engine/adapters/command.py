@@ -21,6 +21,7 @@ from engine.core.commands import Command, Ended
 from engine.core.errors import CommandFailed
 
 PIPE = subprocess.PIPE
+TimeoutExpired = subprocess.TimeoutExpired
 PIPE_BYTES = 1 << 20
 _SECRET_LIMIT = 32 << 10  # a fresh pipe holds 64 KiB, so writing this much never blocks
 _STDERR_LINES = 2000

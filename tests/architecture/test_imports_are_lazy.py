@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
+from engine.repository import Listing, ListingFile
 
 HEAVY = {
     "asyncio",
@@ -95,6 +99,24 @@ def test_status_of_a_directory_store_imports_nothing_heavy(config: Path, tmp_pat
     state = str(tmp_path / "state")
     found = imported(command("status", "--config", str(config)), MENTAT_DR_STATE=state)
     assert not found & HEAVY
+
+
+def test_status_of_a_bucket_imports_nothing_heavy_while_its_listing_is_fresh(
+    config: Path, tmp_path: Path
+) -> None:
+    text = config.read_text().replace('"directory"', '"custom"\nbucket = "b"')
+    config.write_text(text.replace(f'path = "{tmp_path}/store"', 'endpoint = "http://127.0.0.1:1"'))
+    state = tmp_path / "state"
+    now = datetime.now(UTC)
+    ListingFile(state).save(Listing(now, "custom:b", ()))
+    found = imported(
+        command("status", "--config", str(config)), MENTAT_DR_STATE=str(state), PYTHONWARNINGS=""
+    )
+    assert "tomllib" in found, "status did not run"
+    assert not found & HEAVY
+    again = run(command("status", "--json", "--config", str(config)), MENTAT_DR_STATE=str(state))
+    store = json.loads(again.stdout)["store"]
+    assert (store["name"], store["reachable"]) == ("custom:b", True)
 
 
 def test_the_core_loads_with_the_standard_library_only() -> None:

@@ -10,11 +10,10 @@ import contextlib
 import os
 import secrets
 import select
-import subprocess
 import threading
 import time
 
-from engine.adapters.command import PIPE, start
+from engine.adapters.command import PIPE, TimeoutExpired, start
 from engine.adapters.database.failures import (
     GONE,
     ServerSaid,
@@ -186,7 +185,7 @@ class Session:
             # The end of input lets an idle client log out by itself, also inside a container.
             with contextlib.suppress(OSError):
                 self._child.stdin.close()
-            with contextlib.suppress(subprocess.TimeoutExpired):
+            with contextlib.suppress(TimeoutExpired):
                 self._child.popen.wait(2)
         self._child.kill()
 
