@@ -138,6 +138,7 @@ class Engine:
         self._end_orphans()
         _unmount_below(self._places.docker_data, self._exec_root)
         network.delete_bridge(self._bridge)
+        network.forget_networks(self._places.docker_data)
         _remove_cgroups(self._bridge)
         self._pidfile.unlink(missing_ok=True)
         self._places.docker_socket.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
+import re
 from pathlib import Path
 
 from tests.lab.command import run
@@ -46,6 +47,20 @@ def delete_bridge(name: str) -> None:
     """Remove the bridge if it is there."""
     if Path(f"/sys/class/net/{name}/bridge").exists():
         run([program("ip"), "link", "delete", name])
+
+
+def forget_networks(docker_data: Path) -> None:
+    """Remove the networks that a killed engine left, and its memory of them.
+
+    An engine that remembers its default network gives the bridge that old address again, though
+    somebody else may use it by now.
+    """
+    memory = docker_data / "network/files/local-kv.db"
+    if not memory.exists():
+        return
+    for found in set(re.findall(rb"/network/([0-9a-f]{64})/", memory.read_bytes())):
+        delete_bridge(f"br-{found.decode()[:12]}")
+    memory.unlink()
 
 
 def _addresses() -> dict[str, list[ipaddress.IPv4Network]]:
