@@ -122,14 +122,15 @@ def test_the_end_of_the_owner_is_the_end_of_the_lab(
     with Lab.start() as lab:
         put_tiny_image(lab, tmp_path)
     child = start_child()
-    assert any("sleep 6173" in each for each in _all_commands())
+    processes.wait_until(sleeping, what="the container", seconds=20)
     end_child(child, number)
     processes.wait_until(lambda: what_is_left(places) == [], what="the end of the lab", seconds=60)
 
 
-def _all_commands() -> list[str]:
+def sleeping() -> bool:
+    """True when the child's container runs its program (a moment after ``docker run`` ends)."""
     pids = (entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit())
-    return [" ".join(processes.command_line(int(pid))) for pid in pids]
+    return any("sleep 6173" in " ".join(processes.command_line(int(pid))) for pid in pids)
 
 
 def test_the_next_lab_clears_what_a_crash_left(places: Places, tmp_path: Path) -> None:
@@ -143,7 +144,7 @@ def test_the_next_lab_clears_what_a_crash_left(places: Places, tmp_path: Path) -
     pid = int((places.runtime / "docker.pid").read_text())
     Process.of_pid("dockerd", pid).signal(signal.SIGKILL)
     end_child(child, signal.SIGKILL)
-    assert any("sleep 6173" in each for each in _all_commands())
+    processes.wait_until(sleeping, what="the container", seconds=20)
     with Lab.start() as lab:
         assert [run.id for run in runs.all_runs(places)] == [lab.id]
         assert lab.docker("ps", "--all", "--quiet") == ""
