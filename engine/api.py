@@ -79,6 +79,7 @@ __all__ = [
     "events",
     "fold",
     "initialise",
+    "suggest_sources",
 ]
 
 
@@ -101,6 +102,15 @@ def initialise(draft: Draft) -> Initialised:
     from engine.operations import initialise as operation
 
     return operation.initialise(draft, wiring.keyring, wiring.utc_now())
+
+
+def suggest_sources(docker: str = "") -> Sequence[str]:
+    """What on this machine looks worth protecting, as `init --source` spells it; nothing when
+    Docker does not answer."""
+    from engine import wiring
+    from engine.operations import suggest
+
+    return suggest.sources(wiring.containers(docker))
 
 
 class Engine:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from engine.api import suggest_sources
 from engine.cli import source_spec
 from engine.cli.init_draft import DEFAULT_DIRECTORY, Keys, Making, own_name
 from engine.cli.output import Output, absolute, ask
@@ -100,14 +101,19 @@ def _sources(output: Output, making: Making) -> list[dict[str, Any]]:
     output.note("\nWhat is to be protected? One a line, an empty line ends:")
     output.note("  database:CONTAINER   volume:NAME   config:/PATH   (or KEY=VALUE,...)")
     found: list[dict[str, Any]] = []
-    while True:
-        line = ask("Source: ")
-        if not line:
-            return found
-        try:
-            found.append(source_spec.asked(line, making.keep, _optional_password))
-        except MentatError as error:
-            output.error(error)
+    for suggested in (*suggest_sources(making.document.get("docker", "")), "config:/etc"):
+        if question(f"{suggested}? (y/n)", "y").lower().startswith("y"):
+            _add(output, making, found, suggested)
+    while line := ask("Source: "):
+        _add(output, making, found, line)
+    return found
+
+
+def _add(output: Output, making: Making, found: list[dict[str, Any]], line: str) -> None:
+    try:
+        found.append(source_spec.asked(line, making.keep, _optional_password))
+    except MentatError as error:
+        output.error(error)
 
 
 def _optional_password(text: str) -> str:

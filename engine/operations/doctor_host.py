@@ -12,6 +12,7 @@ from engine.core.commands import Command
 from engine.core.errors import CommandFailed, MentatError
 from engine.core.findings import Finding, failure
 from engine.core.job import Job
+from engine.core.objectives import Level
 from engine.ports import Processes, Trees
 from engine.settings import Secret, Settings
 
@@ -118,7 +119,7 @@ def space(check: str, path: Path, trees: Trees) -> Finding:
     words = f"{free / 1e9:.1f} GB free for {path}"
     if free >= SPACE_WARNING:
         return Finding(check, "ok", words)
-    level = "critical" if free < SPACE_CRITICAL else "warning"
+    level: Level = "critical" if free < SPACE_CRITICAL else "warning"
     return Finding(check, level, f"only {words}", "Free space there, or choose another disk.")
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from engine.core.errors import MentatError, ObjectExists, ObjectMissing
 from engine.core.findings import Finding, failure
+from engine.core.objectives import Level
 from engine.ports import Clock, ObjectStore
 
 SKEW_WARNING = timedelta(seconds=60)
@@ -88,7 +89,7 @@ def _skew(check: str, found: ObjectStore, key: str, before: datetime) -> Iterato
     if off <= SKEW_WARNING:
         yield Finding(check, "ok", f"same clock within {SKEW_WARNING.total_seconds():.0f} s")
     else:
-        level = "critical" if off > SKEW_CRITICAL else "warning"
+        level: Level = "critical" if off > SKEW_CRITICAL else "warning"
         yield Finding(
             check, level, words, "Set this host's clock: timedatectl set-ntp true; timedatectl"
         )
