@@ -136,7 +136,7 @@ def table(result: Result) -> str:
         "",
     ]
     for direction in ("backup", "restore"):
-        lines += [_head(direction), *_rows(result, direction), ""]  # type: ignore[arg-type]
+        lines += [_head(direction), *_rows(result, direction), ""]
     lines += [f"  {name:8}  {title}" for name, title in result.titles.items()]
     promises = result.promises()
     if promises:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.benchmarks import contenders, report
+from tests.benchmarks.arena import Measured
 from tests.benchmarks.contenders import Contender, Surroundings
 from tests.benchmarks.report import Act, Turn
 from tests.benchmarks.tree import Tree, cached
@@ -83,7 +84,7 @@ def _turn(lab: Lab, tree: Tree, contender: Contender, number: int, key: tuple[Pa
     return Turn(number, contender.name, backup, restore, stored)
 
 
-def _act(measured: Callable[[], contenders.Measured]) -> Act:
+def _act(measured: Callable[[], Measured]) -> Act:
     """Everything written before is on disk first, and what it wrote is timed after."""
     os.sync()
     cost = measured()
