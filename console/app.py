@@ -10,7 +10,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
@@ -156,15 +156,27 @@ class MentatApp(App[int]):
 
     # ------------------------------------------------------------ going places
 
-    async def action_goto(self, mode: str) -> None:
+    def action_goto(self, mode: str) -> None:
         """Show a mode's first screen."""
+        self._travel(self._goto(mode))
+
+    def _travel(self, way: Coroutine[None, None, None]) -> None:
+        """Change screens from a worker of the app: a screen that waited for its own removal
+        would wait for ever."""
+        self.run_worker(way, group="travel", exit_on_error=True)
+
+    async def _goto(self, mode: str) -> None:
+        if self.current_mode == "restore":
+            await self._to_first()
+            if isinstance(self.screen, SourcePage):
+                self.screen.draft.forget()
         if mode != self.current_mode:
             await self.switch_mode(mode)
+        await self._to_first()
+
+    async def _to_first(self) -> None:
         while len(self.screen_stack) > 1:
             await self.pop_screen()
-
-    def go(self, mode: str) -> None:
-        self.run_worker(self.action_goto(mode), exit_on_error=True)
 
     def action_help(self) -> None:
         screen = self.screen
@@ -188,31 +200,28 @@ class MentatApp(App[int]):
 
     def show_inventory(self, source: str) -> None:
         async def show() -> None:
-            await self.action_goto("inventory")
+            await self._goto("inventory")
             if isinstance(self.screen, InventoryScreen):
                 self.screen.show_source(source)
 
-        self.run_worker(show(), exit_on_error=True)
-
-    def watch_job(self, job_id: str) -> None:
-        self.push_screen(JobScreen(job_id))
+        self._travel(show())
 
     def show_log(self, job_id: str) -> None:
         self.push_screen(LogScreen(job_id))
 
     # ------------------------------------------------------------ restoring
 
-    async def action_restore(self) -> None:
+    def action_restore(self) -> None:
         chosen = getattr(self.screen, "selected", lambda: None)()
         if isinstance(chosen, SnapshotEntry):
-            await self._wizard(chosen.id.source, chosen.id.host, chosen)
+            self._travel(self._wizard(chosen.id.source, chosen.id.host, chosen))
         elif chosen is not None:
-            await self._wizard(chosen.source, chosen.host)
+            self._travel(self._wizard(chosen.source, chosen.host))
         else:
-            await self._wizard()
+            self._travel(self._wizard())
 
     def begin_restore(self, source: str, host: str) -> None:
-        self.run_worker(self._wizard(source, host), exit_on_error=True)
+        self._travel(self._wizard(source, host))
 
     async def _wizard(
         self, source: str = "", host: str = "", entry: SnapshotEntry | None = None
@@ -220,7 +229,7 @@ class MentatApp(App[int]):
         from console.screens.restore.key import KeyPage
         from console.screens.restore.point import PointPage
 
-        await self.action_goto("restore")
+        await self._goto("restore")
         first = self.screen
         assert isinstance(first, SourcePage)
         first.begin(source, host)
@@ -230,13 +239,15 @@ class MentatApp(App[int]):
             await self.push_screen(PointPage(draft))
             await self.push_screen(KeyPage(draft))
 
-    async def restore_started(self, job_id: str) -> None:
-        """Leave the wizard behind and watch the job."""
-        while len(self.screen_stack) > 1:
-            await self.pop_screen()
-        await self.action_goto("jobs")
-        self.feed.wake()
-        await self.push_screen(JobScreen(job_id))
+    def watch_job(self, job_id: str) -> None:
+        """Show a job live, with the list of jobs behind it."""
+
+        async def show() -> None:
+            await self._goto("jobs")
+            self.feed.wake()
+            await self.push_screen(JobScreen(job_id))
+
+        self._travel(show())
 
     # ------------------------------------------------------------ asking first
 

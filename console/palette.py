@@ -10,11 +10,13 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
 from console.acts import GLOBAL_ACTS, Act
-from console.formatting import safe
+from console.formatting import clip, safe
 from console.screens.base import Dialog, MentatScreen
 
 if TYPE_CHECKING:
     from console.app import MentatApp
+
+NAME_CELLS = 48  # fuzzy matching takes far longer on longer names
 
 
 class Actions(Provider):
@@ -43,7 +45,7 @@ class Actions(Provider):
             if act.action and act.action != "app.command_palette":
                 yield self._name(act), act.more, partial(self._do, act)
         for source in desk.model.posture.sources if desk.model.posture else ():
-            name = safe(source.source, desk.ascii_only)
+            name = clip(safe(source.source, desk.ascii_only), NAME_CELLS, desk.ink.glyphs.ellipsis)
             yield f"back up {name}", "", partial(desk.ask_backup, [source.source])
             yield f"restore {name}", "", partial(desk.begin_restore, source.source, source.host)
             yield f"snapshots of {name}", "", partial(desk.show_inventory, source.source)

@@ -106,7 +106,7 @@ class MentatScreen(Screen[R]):
         if len(self.app.screen_stack) > 1:
             self.dismiss()
         elif self.app.current_mode != "overview":
-            self.desk.go("overview")
+            self.desk.action_goto("overview")
 
 
 class Dialog(ModalScreen[R]):

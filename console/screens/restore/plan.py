@@ -92,6 +92,13 @@ class PlanPage(Page):
             self.ink.say(f"To go on, type {what} ", (self._word, "strong"), ": ")
         )
         self._arm()
+        self.call_after_refresh(self._say_more)
+
+    def _say_more(self) -> None:
+        """Say in words that the plan goes on below; not every terminal shows a scroll bar."""
+        box = self.query_one("#plan", VerticalScroll)
+        more = box.max_scroll_y > 0 and box.scroll_offset.y < box.max_scroll_y
+        self.query_one("#decision").border_title = "pgdn: the plan goes on" if more else ""
 
     def _rows(self) -> list[Row]:
         ink = self.ink
@@ -108,27 +115,26 @@ class PlanPage(Page):
                 (f"{settings.host}{dot}{settings.environment}{dot}", "muted"),
                 ("LIVE", "live"),
                 (dot, "muted"),
-                f"back to {age(plan.recoverable_to, self.now)}",
+                f"{age(plan.recoverable_to, self.now)}{dot}",
+                self._proof(plan),
             ),
-            self._proof(plan),
             *self._blockers(plan),
             ink.say(""),
             *plan_rows(ink, plan),
-            ink.say(""),
-            *time_rows(ink, plan),
-            Fact("KEY", ink.say((f"{ink.glyphs.done} ", "ok"), self.draft.key_words)),
             *(Fact(ink.glyphs.warning, ink.say(w), "warning", 2) for w in plan.warnings),
+            ink.say(""),
+            Fact("KEY", ink.say((f"{ink.glyphs.done} ", "ok"), self.draft.key_words)),
+            *time_rows(ink, plan),
             ink.say(""),
             *shell_rows(ink, plan.command),
         ]
         return rows
 
-    def _proof(self, plan: RestorePlan) -> Row:
+    def _proof(self, plan: RestorePlan) -> tuple[str, str]:
         if plan.proven_at:
             words = f"verified {age(plan.proven_at, self.now)}"
-            return self.ink.say((f"{self.ink.glyphs.done} {words}", "ok"))
-        words = "unverified: this snapshot was never proven by a restore"
-        return self.ink.say((f"{self.ink.glyphs.warning} {words}", "warning"))
+            return f"{self.ink.glyphs.done} {words}", "ok"
+        return f"{self.ink.glyphs.warning} unverified: never proven", "warning"
 
     def _blockers(self, plan: RestorePlan) -> list[Row]:
         ink = self.ink
@@ -164,6 +170,7 @@ class PlanPage(Page):
         """Scroll the plan, whatever has the focus."""
         box = self.query_one("#plan", VerticalScroll)
         box.scroll_relative(y=by * max(1, box.size.height - 2), animate=False)
+        self.call_after_refresh(self._say_more)
 
     @on(Input.Changed, "#confirm")
     def _typed(self) -> None:
@@ -205,4 +212,4 @@ class PlanPage(Page):
             self.repaint()
             return
         draft.forget()
-        await self.desk.restore_started(answer.value)
+        self.desk.watch_job(answer.value)
