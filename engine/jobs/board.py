@@ -41,9 +41,11 @@ def find(state: Path, start: str, *, clock: Clock = utc_now) -> Job:
 
 
 def _folder(state: Path, start: str) -> Folder:
+    if folders.ID.fullmatch(start) and (state / "jobs" / start).is_dir():
+        return Folder(state / "jobs" / start)
     names = [name for name in folders.ids(state) if name.startswith(start)] if start else []
-    if len(names) == 1 or start in names:
-        return Folder(state / "jobs" / (start if start in names else names[0]))
+    if len(names) == 1:
+        return Folder(state / "jobs" / names[0])
     if not names:
         raise UsageError(f"there is no job {start!r}", "See `mentat-dr job list`.")
     shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")

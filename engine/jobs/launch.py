@@ -243,7 +243,7 @@ def unit_command(folder: Folder, argv: Sequence[str]) -> list[str]:
         "--collect",
         f"--unit=mentat-dr-{folder.id}",
         f"--description=mentat-dr job {folder.id}",
-        "--slice=mentat-dr.slice",
+        "--slice=mentatdr.slice",
         *(f"--property={name}={value}" for name, value in properties.items()),
         *(f"--setenv={name}={value}" for name, value in _environment(folder.id).items()),
         "--",
