@@ -44,13 +44,16 @@ def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]
             yield node
 
 
+def length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of the body; what the signature and the docstring promise does not count."""
+    body = function.body[1:] if ast.get_docstring(function) and function.body[1:] else function.body
+    return (function.end_lineno or 0) - body[0].lineno + 1
+
+
 @pytest.mark.parametrize("file", OURS, ids=name)
 def test_functions_stay_small(file: Path) -> None:
-    long = {
-        node.name: (node.end_lineno or 0) - node.lineno + 1
-        for node in functions(ast.parse(file.read_text()))
-    }
-    assert not {n: lines for n, lines in long.items() if lines > FUNCTION_LINES}
+    found = functions(ast.parse(file.read_text()))
+    assert not {f.name: length(f) for f in found if length(f) >= FUNCTION_LINES}
 
 
 def words(identifier: str) -> str:
