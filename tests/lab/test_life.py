@@ -144,6 +144,7 @@ def test_the_next_lab_clears_what_a_crash_left(places: Places, tmp_path: Path) -
     pid = int((places.runtime / "docker.pid").read_text())
     Process.of_pid("dockerd", pid).signal(signal.SIGKILL)
     end_child(child, signal.SIGKILL)
+    processes.wait_until(lambda: not keeper.alive, what="the keeper's death", seconds=20)
     processes.wait_until(sleeping, what="the container", seconds=20)
     with Lab.start() as lab:
         assert [run.id for run in runs.all_runs(places)] == [lab.id]
