@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import shutil
+import socket
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -62,11 +63,23 @@ class Connection:
             self._clients.clear()
 
     def _client(self, timeout: int) -> Any:
+        self._knock()
         with self._lock:
             if timeout not in self._clients:
                 with self.asking():
                     self._clients[timeout] = self._connect(timeout)
             return self._clients[timeout]
+
+    def _knock(self) -> None:
+        """See by ourselves whether the socket answers: the SDK leaks one that does not."""
+        if not self.local:
+            return
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(QUICK)
+            try:
+                probe.connect(self.host.removeprefix("unix://"))
+            except OSError as error:
+                raise self._unreachable(error) from error
 
     def _connect(self, timeout: int) -> Any:
         import docker
