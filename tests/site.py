@@ -122,7 +122,17 @@ def site(
         yield Site(root, Engine.open(settings.file), passphrase)
     finally:
         cipher.kill_agent()
-        shutil.rmtree(state)
+        _remove(state)
+
+
+def _remove(folder: Path) -> None:
+    """Remove it, though a console that was hung up may still write its last file there."""
+    for _ in range(50):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.1)
+    shutil.rmtree(folder)
 
 
 @functools.cache

@@ -109,12 +109,16 @@ def staging_beside(ctx: Context, parent: Path) -> Iterator[tuple[Path, debris.No
 
 
 def empty_target(path: str) -> Path:
-    """The directory to restore to, which must not exist or be empty."""
+    """The directory to restore to, which must not exist or be empty; its parents are made."""
     target = Path(path)
     if not target.is_absolute():
         target = Path.cwd() / target
-    if not target.parent.is_dir():
-        raise UsageError(f"{target.parent} is not a directory", "Make it first, then try again.")
+    try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"{target.parent} cannot be made: {error.strerror}", "Choose another directory."
+        ) from error
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise UsageError(f"{target} is not a directory", "Choose a name that is free.")
     if target.is_dir() and any(target.iterdir()):
