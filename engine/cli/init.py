@@ -32,7 +32,8 @@ _OPTIONS = [
     click.option("--source", multiple=True, metavar="SPEC", help=source_spec.SPELLING),
     click.option("--recipient", multiple=True, metavar="KEY", help="Fingerprint or address."),
     click.option("--generate-keys", is_flag=True, help="Make the key pair that can decrypt."),
-    click.option("--import-key", multiple=True, metavar="FILE", help="Import a public key."),
+    click.option("--import-key", multiple=True, metavar="FILE", help="Import who can decrypt."),
+    click.option("--trust-key", multiple=True, metavar="FILE", help="To prove signatures only."),
     click.option("--signing-key", default="", metavar="KEY", help="Default: one is made."),
     click.option("--passphrase-file", default="", metavar="FILE", help="Of the key made."),
     click.option("--no-passphrase", is_flag=True, help="Leave the key made open: for tests."),
@@ -89,8 +90,11 @@ def _refuse(file: Path) -> None:
 
 
 def _keys(options: dict[str, Any]) -> init_draft.Keys:
-    files = tuple(absolute(name) for name in options["import_key"])
-    return init_draft.Keys(generate=options["generate_keys"], import_files=files)
+    return init_draft.Keys(
+        generate=options["generate_keys"],
+        import_files=tuple(absolute(name) for name in options["import_key"]),
+        trust_files=tuple(absolute(name) for name in options["trust_key"]),
+    )
 
 
 def _passphrase(keys: init_draft.Keys, options: dict[str, Any]) -> None:
@@ -149,13 +153,19 @@ def _show(output: Output, done: Initialised) -> None:
 
 
 def _show_carrying(output: Output, done: Initialised) -> None:
-    private = done.carry_away[0]
-    folder, host = private.parent, done.settings.host
+    folder, host = done.carry_away[0].parent, done.settings.host
     output.line()
-    output.line("CARRY THE PRIVATE KEY AWAY NOW: without it nothing can be restored.", "critical")
+    if done.backup_key:
+        output.line(
+            "CARRY THE PRIVATE KEY AWAY NOW: without it nothing can be restored.", "critical"
+        )
+    else:
+        output.line("Carry the signing key's public half away: it proves these backups.", "strong")
     output.line("From a machine that is not this one:")
     output.line(f"  scp -p 'root@{host}:{folder}/*' SAFE-PLACE/")
-    output.line(f"  gpg --show-keys SAFE-PLACE/{private.name}      # it arrived whole")
-    output.line("Keep it and its passphrase in two safe places, apart. Then here:")
+    output.line("  gpg --show-keys SAFE-PLACE/*.asc      # they arrived whole")
+    if done.backup_key:
+        output.line("Keep the private key and its passphrase in two safe places, apart.")
+    output.line("Then here:")
     output.line(f"  shred -u {folder}/*")
     output.line()

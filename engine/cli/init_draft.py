@@ -36,6 +36,7 @@ class Making:
             generate=keys.generate,
             passphrase=keys.passphrase,
             import_files=keys.import_files,
+            trust_files=keys.trust_files,
             force=force,
         )
 
@@ -47,6 +48,7 @@ class Keys:
     generate: bool = False
     passphrase: str | None = field(default=None, repr=False)
     import_files: tuple[Path, ...] = ()
+    trust_files: tuple[Path, ...] = ()
 
 
 def take_classic(making: Making, env_file: str) -> None:

@@ -64,10 +64,10 @@ def command(
         output.document(plan_text.document(plan))
     elif not output.json:
         plan_text.show(output, plan)
+    if plan_only:
+        finish(1 if plan.blockers else 0)
     if plan.blockers:
         raise MentatError("; ".join(plan.blockers), "Mend what blocks it, then try again.")
-    if plan_only:
-        finish(0)
     request = plan_text.confirmed(request, _confirmation(plan, confirm))
     given = passphrases.Given(passphrase_file, passphrase_fd)
     job_id = engine.start_restore(request, passphrases.obtain(engine, given))

@@ -49,6 +49,7 @@ class Draft:
                 the keys made and imported
     secrets     file name below `secrets/` -> secret; the document points there
     generate    make a key pair that can decrypt, under `passphrase` (None: without one)
+    trust_files keys that prove signatures, and are no recipients
     """
 
     file: Path
@@ -57,6 +58,7 @@ class Draft:
     generate: bool = False
     passphrase: str | None = field(default=None, repr=False)
     import_files: tuple[Path, ...] = ()
+    trust_files: tuple[Path, ...] = ()
     force: bool = False
 
     @property
@@ -98,6 +100,8 @@ def initialise(draft: Draft, open_keyring: OpenKeyring, now: datetime) -> Initia
     settings = _checked(draft)
     keyring = open_keyring(settings.encryption, settings.state)
     imported = tuple(key for file in draft.import_files for key in keyring.import_file(file))
+    for file in draft.trust_files:
+        keyring.import_file(file)
     _refuse_unknown(draft, keyring)
     backup_key = _make_backup_key(draft, keyring)
     signing_key = _make_signing_key(draft, keyring, settings.host)
@@ -105,7 +109,7 @@ def initialise(draft: Draft, open_keyring: OpenKeyring, now: datetime) -> Initia
     final = settings_file.build({**draft.document, "encryption": encryption}, draft.file)
     secrets = _write_secrets(draft)
     _make_directories(final)
-    carry_away = _carry_away(draft, keyring, backup_key)
+    carry_away = _carry_away(draft, keyring, backup_key, signing_key)
     kept_copy = _keep_copy(draft.file, now)
     settings_file.save(final)
     return Initialised(
@@ -201,17 +205,28 @@ def _make_directories(settings: Settings) -> None:
                 ) from problem
 
 
-def _carry_away(draft: Draft, keyring: Keyring, backup_key: Key | None) -> tuple[Path, ...]:
-    """The new key, both halves, for the operator to take to a safe place."""
-    if backup_key is None:
-        return ()
+def _carry_away(
+    draft: Draft, keyring: Keyring, backup_key: Key | None, signing_key: Key | None
+) -> tuple[Path, ...]:
+    """What the operator is to take to a safe place: the new key, both halves, and the public key
+    that proves this host's signatures to a host that comes after it."""
     folder = draft.file.absolute().parent / CARRY_AWAY
-    private = folder / f"backup-private-key-{backup_key.fingerprint[-16:]}.asc"
-    public = folder / f"backup-public-key-{backup_key.fingerprint[-16:]}.asc"
-    secret = keyring.export_secret(backup_key.fingerprint, draft.passphrase)
-    settings_file.write_private(private, secret)
-    settings_file.write_private(public, keyring.export_public([backup_key.fingerprint]))
-    return private, public
+    bodies: dict[str, bytes] = {}
+    if backup_key:
+        secret = keyring.export_secret(backup_key.fingerprint, draft.passphrase)
+        bodies[_key_file("backup-private", backup_key)] = secret
+        public = keyring.export_public([backup_key.fingerprint])
+        bodies[_key_file("backup-public", backup_key)] = public
+    if signing_key:
+        public = keyring.export_public([signing_key.fingerprint])
+        bodies[_key_file("signing-public", signing_key)] = public
+    for name, body in bodies.items():
+        settings_file.write_private(folder / name, body)
+    return tuple(folder / name for name in bodies)
+
+
+def _key_file(what: str, key: Key) -> str:
+    return f"{what}-key-{key.fingerprint[-16:]}.asc"
 
 
 def _keep_copy(file: Path, now: datetime) -> Path | None:

@@ -83,6 +83,8 @@ def test_it_makes_all_that_a_backup_needs(place: Path, capsys: pytest.CaptureFix
     told = json.loads(capsys.readouterr().out)
     settings = load()
     assert told["offsite"] is False
+    names = [Path(file).name.rsplit("-", 1)[0] for file in told["carry_away"]]
+    assert names == ["backup-private-key", "backup-public-key", "signing-public-key"]
     assert list(settings.encryption.recipients) == told["recipients"]
     assert settings.sources[0].paths == ("/etc/apt",)
     assert (place / "store").is_dir()
