@@ -29,8 +29,10 @@ Elsewhere: ``with Lab.start() as lab: ...``; it also ends when the process dies 
 * Shared servers are ``lab.mysql`` and ``lab.mariadb``; stop, break or reconfigure only servers of
   your own (``run_mysql``, ``run_mariadb``, ``run_database``; options: ``arguments`` for the
   server, ``options`` for docker run, ``volume`` and ``root_password`` to serve a filled volume).
-* A second site is ``lab.run_s3("name")``; ``lab.server_process("name")`` is its process, to be
-  killed or stopped by a fault test.
+* A second site is ``lab.run_s3("name")``, a grown store ``lab.run_s3_cluster("name")``. For fault
+  tests ``lab.server_process("name").signal(SIGKILL)`` (or SIGSTOP, SIGCONT) hits a server and
+  ``lab.restart_s3(server, "name")`` brings it back with its objects. Leave ``lab.s3`` alone.
+* ``lab.new_network("name")`` makes a Docker network, ``lab.restic`` is the path of restic.
 * Containers reach each other and the host reaches them by ``host_ip``. They do not reach the
   host's loopback (the S3 server) unless run with ``options=["--network=host"]``.
 * Images (``tests.lab.images``): ``MYSQL``, ``MARIADB``, ``APP``, ``BARE``, ``DEBIAN``.
