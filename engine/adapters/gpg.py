@@ -25,9 +25,11 @@ _SIGNATURE_LIMIT = 16 << 10
 _SECONDS = 120.0  # for anything that is not a stream
 _AGENT_CONF = "gpg-agent.conf"
 _AGENT_LINES = """\
-# Written by mentat-dr. Passphrases are never kept, so a wrong one is always noticed.
+# Written by mentat-dr. Passphrases are never kept, so a wrong one is always noticed; their
+# strengthening is fixed at its usual maximum, since measuring it takes seconds on a busy machine.
 default-cache-ttl 0
 max-cache-ttl 0
+s2k-count 65011712
 """
 _BASE = (
     "--no-options",
