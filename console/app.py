@@ -11,6 +11,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
@@ -363,11 +364,26 @@ def main(
         if error.remedy:
             print(error.remedy, file=sys.stderr)
         return error.exit_code
+    return serve(
+        engine,
+        replace(
+            able,
+            ascii_only=ascii_only or able.ascii_only,
+            no_colour=no_colour or able.no_colour,
+        ),
+        slow_link=slow_link,
+    )
+
+
+def serve(engine: Engine, able: terminal.Terminal, *, slow_link: bool = False) -> int:
+    """Run the console over this engine until the operator leaves; the exit code."""
+    if able.no_colour:
+        os.environ["NO_COLOR"] = "1"  # Textual looks here for its filter, and nowhere else
     app = MentatApp(
         engine,
-        ascii_only=ascii_only or able.ascii_only,
+        ascii_only=able.ascii_only,
         many_colours=able.many_colours,
-        no_colour=no_colour or able.no_colour,
+        no_colour=able.no_colour,
         slow_link=slow_link,
     )
     app.run(mouse=not slow_link)
@@ -375,4 +391,4 @@ def main(
 
 
 run = main
-__all__ = ["MentatApp", "main", "run"]
+__all__ = ["MentatApp", "main", "run", "serve"]

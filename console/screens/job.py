@@ -16,10 +16,13 @@ from console.formatting import age, duration, size
 from console.ink import STATE_ROLE, Ink
 from console.messages import JobAdvanced
 from console.screens.base import MentatScreen
+from console.screens.log import follow, journal_table
 from console.widgets.facts import Fact, Facts, Row
 from console.widgets.panels import phase_progress
-from engine.api import STATE_WORDS, Job, Phase
+from console.widgets.table import VirtualTable
+from engine.api import STATE_WORDS, Job, Phase, Record
 
+TALL = 32  # lines from which the journal stands below
 QUIET_AFTER = 30.0  # seconds without a sign of life before that is said in colour
 
 
@@ -152,6 +155,7 @@ class JobScreen(MentatScreen[None]):
         super().__init__()
         self.job_id = job_id
         self._ended = False
+        self._records: list[Record] = []
 
     @property
     def heading(self) -> str:  # type: ignore[override]
@@ -165,6 +169,7 @@ class JobScreen(MentatScreen[None]):
     def body(self) -> Iterable[Widget]:
         with VerticalScroll(id="job"):
             yield Facts(self.ink, id="job-facts", label=10)
+        yield journal_table(self.ink, "JOURNAL", "job-journal")
         yield Facts(self.ink, id="job-foot", label=2)
 
     def on_mount(self) -> None:
@@ -185,6 +190,7 @@ class JobScreen(MentatScreen[None]):
         rows += self._kept(job)
         facts.show(rows)
         self.query_one("#job-foot", Facts).show(self._foot(job))
+        self.query_one("#job-journal").display = self.size.height >= TALL
 
     def _foot(self, job: Job) -> list[Row]:
         ink = self.ink
@@ -226,6 +232,10 @@ class JobScreen(MentatScreen[None]):
         """A new state of this job came."""
         if message.job.id != self.job_id:
             return
+        if message.first:
+            self._records = []
+        self._records += message.records
+        follow(self.query_one("#job-journal", VirtualTable), self._records)
         if message.job.final and not self._ended:
             self._ended = True
             self.desk.action_refresh_all()

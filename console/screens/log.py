@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual import on
@@ -13,6 +13,7 @@ from textual.widgets import Input
 
 from console.acts import BACK, Act
 from console.formatting import amount, duration, fraction, percent, rate, size, stamp
+from console.ink import Ink
 from console.messages import JobAdvanced
 from console.screens.base import MentatScreen
 from console.widgets.columns import Cell, Column
@@ -57,6 +58,35 @@ def sentence(event: events.Event) -> tuple[str, str, str]:
             return "failed", f"{event.message} {event.remedy}", "critical"
 
 
+def follow(table: VirtualTable[Record], records: Sequence[Record]) -> None:
+    """Show these records; a cursor on the last line stays on the last line."""
+    following = not table.order or table.cursor >= len(table.order) - 1
+    table.set_rows(tuple(records))
+    if following:
+        table.action_edge(1)
+
+
+def journal_table(ink: Ink, title: str, id: str) -> VirtualTable[Record]:
+    """A table of journal records, empty."""
+
+    def text(record: Record) -> Cell:
+        _, words, role = sentence(record.event)
+        return Cell(words, role)
+
+    return VirtualTable[Record](
+        [
+            Column("at", "TIME", lambda r: Cell(stamp(r.at), "muted"), 8),
+            Column("event", "EVENT", lambda r: Cell(sentence(r.event)[0], "muted"), 8),
+            Column("text", title, text, 20, 2000),
+        ],
+        identity=lambda r: r.seq,
+        search=lambda r: " ".join(sentence(r.event)[:2]),
+        ink=ink,
+        empty="reading the journal",
+        id=id,
+    )
+
+
 class LogScreen(MentatScreen[None]):
     acts: ClassVar[tuple[Act, ...]] = (
         Act("/", "filter", "screen.filter"),
@@ -74,24 +104,9 @@ class LogScreen(MentatScreen[None]):
         self._records: list[Record] = []
 
     def body(self) -> Iterable[Widget]:
-        yield VirtualTable[Record](
-            [
-                Column("at", "TIME", lambda r: Cell(stamp(r.at), "muted"), 8),
-                Column("event", "EVENT", lambda r: Cell(sentence(r.event)[0], "muted"), 8),
-                Column("text", f"JOURNAL OF {self.job_id}", self._text, 20, 2000),
-            ],
-            identity=lambda r: r.seq,
-            search=lambda r: " ".join(sentence(r.event)[:2]),
-            ink=self.ink,
-            empty="reading the journal",
-            id="log",
-        )
+        yield journal_table(self.ink, f"JOURNAL OF {self.job_id}", "log")
         yield Facts(self.ink, id="log-line", label=2)
         yield Line(id="filter")
-
-    def _text(self, record: Record) -> Cell:
-        _, text, role = sentence(record.event)
-        return Cell(text, role)
 
     @property
     def table(self) -> VirtualTable[Record]:
@@ -109,14 +124,10 @@ class LogScreen(MentatScreen[None]):
         """New lines of this journal."""
         if message.job.id != self.job_id:
             return
-        table = self.table
-        following = not table.order or table.cursor >= len(table.order) - 1
         if message.first:
             self._records = []
         self._records += message.records
-        table.set_rows(tuple(self._records))
-        if following:
-            table.action_edge(1)
+        follow(self.table, self._records)
 
     @on(VirtualTable.Chosen)
     def _chosen(self, event: VirtualTable.Chosen) -> None:

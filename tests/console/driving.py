@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from time import monotonic
 from typing import Any
 
@@ -77,10 +78,13 @@ def _key(char: str) -> str:
 
 @asynccontextmanager
 async def drive(
-    engine: FakeEngine | None = None, size: tuple[int, int] = (80, 24), **options: Any
+    engine: FakeEngine | None = None,
+    size: tuple[int, int] = (80, 24),
+    clock: Callable[[], datetime] = lambda: NOW,
+    **options: Any,
 ) -> AsyncIterator[Drive]:
     """The console on a fake engine, its clock standing still."""
     engine = engine or FakeEngine()
-    app = MentatApp(engine, clock=lambda: NOW, ticking=False, **options)
+    app = MentatApp(engine, clock=clock, ticking=False, **options)
     async with app.run_test(size=size) as pilot:
         yield Drive(app, engine, pilot)

@@ -173,10 +173,10 @@ async def test_filter_as_you_type_and_back() -> None:
         await d.press("i")
         await d.arrive("InventoryScreen")
         await d.press("slash")
-        await d.write("media mentat")
+        await d.write("shop-db mentat")
         await d.until("of 60 snapshots")
         rows = d.text.splitlines()[4:-3]
-        assert rows and all("media" in row for row in rows if "UTC" in row)
+        assert rows and all("shop-db" in row for row in rows if "UTC" in row)
         await d.press("enter", "backspace")
         await d.until("1/60 snapshots")
 
