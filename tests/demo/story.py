@@ -15,8 +15,9 @@ from tests.demo.phases import Phases, count, size
 from tests.demo.product import PASSPHRASE, Product
 from tests.demo.shop import Shop
 from tests.demo.truth import Look, differences
-from tests.lab import CommandFailed, Lab
+from tests.lab import Lab, LabError
 
+LABEL = "mentat-dr"  # on all that the product makes in Docker
 SOURCES = ("shop-db", "shop-uploads", "etc-shop")
 _TARGETS = {"shop-db": "1 h", "shop-uploads": "30 min", "etc-shop": "15 min"}
 Compare = Callable[[Look, Look], list[str]]
@@ -188,12 +189,14 @@ def show(stage: Stage) -> int:
 
 
 def _clean(lab: Lab, product: Product) -> None:
-    """Jobs, agents, and what restores made in the lab's engine beside the shop's own."""
-    with contextlib.suppress(CommandFailed, json.JSONDecodeError):
+    """Jobs, agents, and what restores made in the lab's engine beside the shop's own: that
+    carries the product's label, and not the lab's, which goes by itself."""
+    with contextlib.suppress(LabError, json.JSONDecodeError):
         made = product.made_by_jobs()
         product.end()
-        for name in made:
-            for kind in ("container", "volume"):
-                if lab.docker.exists(kind, name):
-                    force = ["--force"] if kind == "container" else []
-                    lab.docker(kind, "rm", *force, name)
+        for kind in ("container", "volume"):
+            for name in made:
+                record = lab.docker.inspect(kind, name) or {}
+                labels = record.get("Labels") or record.get("Config", {}).get("Labels") or {}
+                if LABEL in labels:
+                    lab.docker(kind, "rm", "--force", name)
