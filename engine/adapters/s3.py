@@ -29,8 +29,6 @@ from engine.settings import StoreSettings
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-_REFUSED_HEADER = ("NotImplemented", "InvalidArgument", "InvalidRequest", "BadRequest")
-
 
 class S3Store:
     """ObjectStore over one bucket and prefix. The client is made at the first use.
@@ -143,13 +141,14 @@ class S3Store:
 
     def lower_demands(self, error: Exception, checked: bool, conditional: bool) -> bool:
         """Whether the store refused a header we can do without; if so it is not sent again."""
-        code, status = code_and_status(error)
-        if status not in (400, 501) or (code not in _REFUSED_HEADER and status != 501):
+        _, status = code_and_status(error)
+        said = str(error).lower()
+        if status not in (400, 501):
             return False
-        if checked and ("checksum" in str(error).lower() or not conditional):
+        if checked and ("checksum" in said or (status == 501 and not conditional)):
             self.checksums = False
             return True
-        if conditional:
+        if conditional and (status == 501 or "header" in said or "none-match" in said):
             self.conditional = False
             return True
         return False

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from engine.adapters.s3 import S3Store
 
 PIECE_BYTES = 8 << 20  # what at most is read again after a broken connection
-ATTEMPTS = 5  # connections that brought nothing, one after the other
+PROGRESS_BYTES = 1 << 20  # what a connection must bring to count as fruitful
+ATTEMPTS = 5  # fruitless connections one after the other
 BACKOFF_SECONDS = 0.5
 
 
@@ -58,7 +59,7 @@ class _Reading:
                         f"{self._key} in {self._store.name} was replaced while it was read",
                         "Read it again from its start.",
                     ) from error
-                fruitless = 0 if self._got > before else fruitless + 1
+                fruitless = 0 if self._got - before >= PROGRESS_BYTES else fruitless + 1
                 if not isinstance(mine, StoreUnreachable) or fruitless >= self._attempts():
                     raise mine from error
                 time.sleep(BACKOFF_SECONDS * 2**fruitless)

@@ -11,8 +11,8 @@ TEMPORARY_MARK = ".part-"
 
 def checked_key(key: str) -> str:
     """The key itself. StoreError unless it is `a/b/c`: relative, no empty, `.` or `..` segment,
-    no control character, at most 1000 bytes and 200 bytes a segment, and not shaped like a
-    directory store's temporary file."""
+    no control character and no backslash (which some servers take for a slash), at most 1000
+    bytes and 200 bytes a segment, and not shaped like a directory store's temporary file."""
     problem = _problem(key)
     if problem:
         raise StoreError(f"{key!r} cannot be an object's key: {problem}", "Choose another name.")
@@ -28,6 +28,8 @@ def _problem(key: str) -> str:
         return f"it must be 1 to {KEY_BYTES} bytes long"
     if any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in key):
         return "it holds a control character"
+    if "\\" in key:
+        return "it holds a backslash"
     return next(filter(None, map(_segment_problem, key.split("/"))), "")
 
 

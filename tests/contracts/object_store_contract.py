@@ -31,7 +31,6 @@ ODD_KEYS = [
     "grüße/日本語/🙂",
     ".hidden/.file",
     "dot./end.",
-    "back\\slash",
     "tilde~$HOME`id`",
     "s" * 200 + "/" + "t" * 200,
 ]
@@ -48,6 +47,7 @@ REFUSED_KEYS = [
     "line\nbreak",
     "escape\x1b[31m",
     "nul\x00",
+    "back\\slash",
     "c1\x9b31m",
     "long" * 300,
     "s" * 201,
@@ -275,7 +275,7 @@ class ObjectStoreContract:
             winners = [n for n in pool.map(finish, range(4)) if n is not None]
         assert len(winners) == 1
         assert store.get("race") == bodies[winners[0]]
-        assert store.pending_uploads() == [] or list(store.pending_uploads()) == []
+        assert not store.pending_uploads()
 
     def test_an_upload_does_not_replace(self, store: ObjectStore) -> None:
         store.put("big", b"was here")
