@@ -52,6 +52,12 @@ class Dialect(ABC):
     def position(self, session: Session) -> BinlogPosition | None:
         """Where the binlog stands; None with binlogs off. ServerSaid without the privilege."""
 
+    # What holds commits still, in order, and what lets go. Refusals end the attempt.
+    lock_statements: tuple[str, ...]
+    unlock_statement: str
+    # Whether running statements of others would stretch the attempt, and suffer from it.
+    lock_needs_quiet = False
+
     @abstractmethod
     def server_uuid(self, session: Session) -> str:
         """What tells this server from others; empty when it has nothing of the kind."""

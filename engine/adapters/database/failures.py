@@ -39,6 +39,8 @@ _REMEDIES: tuple[tuple[frozenset[int], str], ...] = (
 )
 _OTHERWISE = "See the server's error log for the details."
 _DOCKER = re.compile(r"(?:Error response from daemon|OCI runtime exec failed|Error): (.*)")
+# What dump programs say, without a number, about tables that are not what they were.
+_CHANGED = re.compile(r"(?:mysqldump|mariadb-dump): (.*(?:field count|find table).*)")
 _MISSING_OPTION = re.compile(r"unknown (?:option|variable) '([^']*)'")
 
 
@@ -82,6 +84,9 @@ def from_output(lines: Sequence[str], doing: str) -> ServerSaid:
             return ServerSaid(
                 f"{doing}: {docker[1][:300]}", "See that the container runs: `docker ps -a`."
             )
+        changed = _CHANGED.match(line)
+        if changed:
+            return said(1412, f"a table changed meanwhile: {changed[1]}", doing)
         option = _MISSING_OPTION.search(line)
         if option:
             return ServerSaid(

@@ -32,6 +32,9 @@ _DUMP_STATEMENTS = (
 class MariaDB(Dialect):
     flavor = "mariadb"
     session_settings = ("SET SESSION max_statement_time=0",)
+    # Unlike FLUSH TABLES WITH READ LOCK it holds up commits only, and waits for no SELECT.
+    lock_statements = ("BACKUP STAGE START", "BACKUP STAGE BLOCK_COMMIT")
+    unlock_statement = "BACKUP STAGE END"
     load_settings = ("check_constraint_checks=OFF", "max_statement_time=0")
     raises_write_timeout = True
 

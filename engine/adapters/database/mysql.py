@@ -27,6 +27,11 @@ class MySQL(Dialect):
         "SET SESSION max_execution_time=0",
         "SET SESSION print_identified_with_as_hex=ON",  # a hash holds quotes and control bytes
     )
+    lock_statements = ("FLUSH TABLES WITH READ LOCK",)
+    unlock_statement = "UNLOCK TABLES"
+    # It flushes tables, so it waits for every running SELECT; and one that gives up leaves the
+    # tables of that SELECT closed to everybody until it ends. So it is tried in quiet moments.
+    lock_needs_quiet = True
     load_settings = (
         "sql_require_primary_key=OFF",
         "sql_generate_invisible_primary_key=OFF",

@@ -21,6 +21,7 @@ from engine.adapters.database.layout import (
     stored_bytes,
 )
 from engine.adapters.database.mariadb import MariaDB
+from engine.adapters.database.moment import Moment
 from engine.adapters.database.mysql import MySQL
 from engine.adapters.database.programs import Launcher, Programs, parse_probe
 from engine.adapters.database.quoting import quote_name
@@ -151,7 +152,7 @@ class Server:
             return count_objects(read_layout(session, schemas), users)
 
     def tables(self, like: DatabaseFacts) -> Sequence[TableFacts]:
-        """One TableFacts for each of `like`, in one snapshot. A missing table has -1 rows."""
+        """In one snapshot. Tables that are missing here are missing in the answer."""
         with self._session() as session:
             layout = read_layout(session, like.schemas)
             session.query("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -160,7 +161,6 @@ class Server:
             for wanted in like.tables:
                 table = layout.tables.get((wanted.schema, wanted.table))
                 if table is None:
-                    found.append(TableFacts(wanted.schema, wanted.table, -1, None, "missing"))
                     continue
                 known = wanted.checksum is not None and method_of(wanted.checksum) == METHOD
                 facts, _ = count_and_sum(session, table, known, self._keeps_history())
@@ -210,15 +210,12 @@ class Server:
             layout = read_layout(control, chosen)
             versioned = any(table.versioned for table in layout.tables.values())
             yield ServerDump(
-                dialect=self.dialect,
+                moment=Moment(self.dialect, control, reader, gate),
                 base=self._identify(control),
                 schemas=chosen,
                 command=self._dump_command(gate, chosen, versioned),
                 users_sql=users,
                 users=count,
-                gate=gate,
-                control=control,
-                reader=reader,
                 monitor=self._session,
                 checksums=self._checksums,
                 history=self._keeps_history(),
