@@ -72,7 +72,7 @@ class Database(Protocol):
 
     def tables(self, like: DatabaseFacts) -> Sequence[TableFacts]:
         """Row counts and checksums now, of the tables that `like` names, with its method. A
-        table that is missing has -1 rows."""
+        table that is missing here is missing in the answer."""
 
     def objects(self, schemas: Sequence[str]) -> Mapping[str, int]:
         """Counts of views, triggers, routines, events, users."""
