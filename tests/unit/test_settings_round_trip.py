@@ -6,6 +6,7 @@ import tempfile
 from datetime import timedelta
 from pathlib import Path
 
+import hypothesis
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,6 +73,7 @@ volumes = st.builds(
 sources = st.lists(databases | volumes, unique_by=lambda source: source.name, max_size=4)
 
 
+@hypothesis.settings(deadline=None)  # it writes and syncs files
 @given(
     host=words,
     environment=printable,
