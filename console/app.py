@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shlex
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +21,7 @@ from textual.command import CommandPalette
 
 from console import terminal
 from console.answers import Answers
+from console.asking import Asking
 from console.door import Door
 from console.feed import Feed
 from console.ink import Ink
@@ -35,7 +35,6 @@ from console.messages import (
 from console.model import Model
 from console.palette import Actions
 from console.screens.base import Dialog, MentatScreen
-from console.screens.confirm import ConfirmDialog
 from console.screens.help import HelpScreen
 from console.screens.inventory import InventoryScreen
 from console.screens.job import JobScreen
@@ -44,8 +43,7 @@ from console.screens.log import LogScreen
 from console.screens.overview import OverviewScreen
 from console.screens.restore.source import SourcePage
 from console.theme import NIGHT, SIXTEEN
-from console.widgets.facts import Row
-from engine.api import Engine, Job, KeptData, MentatError, SnapshotEntry
+from engine.api import Engine, MentatError, SnapshotEntry
 
 SURVEY = 60.0  # seconds between looks at the store; five times as long on a slow link
 
@@ -104,6 +102,7 @@ class MentatApp(App[int]):
         if slow_link:
             self.animation_level = "none"
         self._answers = Answers(self)
+        self.asking = Asking(self)
 
     # ------------------------------------------------------------ life
 
@@ -249,93 +248,6 @@ class MentatApp(App[int]):
             await self.push_screen(JobScreen(job_id))
 
         self._travel(show())
-
-    # ------------------------------------------------------------ asking first
-
-    def ask_backup(self, sources: Sequence[str]) -> None:
-        if not sources:
-            return
-        ink = self.ink
-        rows: list[Row] = [ink.say(f"Back up {', '.join(sources)} now.")]
-        held = [j for j in self.model.running if set(j.sources) & set(sources)]
-        if held:
-            rows.append(ink.say((f"{held[0].title} runs now and may hold it.", "warning")))
-        rows.append(ink.say(("It runs as a job of its own; you can leave.", "muted")))
-        command = shlex.join(["mentat-dr", "backup", *sources])
-        dialog = ConfirmDialog("Back up now?", rows, command=command, yes="Back up")
-
-        def start() -> str:
-            return self.engine.start_backup(tuple(sources))
-
-        self.push_screen(dialog, lambda yes: self._started("backup", start) if yes else None)
-
-    def ask_cancel(self, job: Job) -> None:
-        if job.final:
-            self.notify("This job has ended already.", markup=False)
-            return
-        ink = self.ink
-        rows: list[Row] = [
-            ink.say(f"Stop {job.title or job.operation}."),
-            ink.say(
-                ("It stops at once, cleans up, and puts containers back as they were.", "muted")
-            ),
-        ]
-        command = shlex.join(["mentat-dr", "job", "cancel", job.id])
-        dialog = ConfirmDialog(
-            "Cancel this job?", rows, command=command, yes="Cancel the job", no="Let it run"
-        )
-
-        async def cancel() -> None:
-            answer = await self.door.ask("cancel", self.engine.cancel, job.id)
-            if answer.trouble:
-                self.complain(answer.trouble.message, answer.trouble.remedy)
-            elif not answer.value:
-                self.notify("It had ended already.", markup=False)
-            self.feed.wake()
-
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self.run_worker(cancel(), exit_on_error=False)
-
-        self.push_screen(dialog, answered)
-
-    def ask_release(self) -> None:
-        """Ask to remove the oldest data put aside."""
-        kept = self.model.posture.kept if self.model.posture else ()
-        if not kept:
-            self.notify("No restore has put data aside.", markup=False)
-            return
-        oldest: KeptData = min(kept, key=lambda k: k.kept_at)
-        ink = self.ink
-        rows: list[Row] = [
-            ink.say(("DESTROYS  ", "critical"), oldest.what),
-            ink.say(
-                f"the data of {oldest.source} from before its last restore. It cannot be undone."
-            ),
-        ]
-        command = shlex.join(
-            ["mentat-dr", "restore", "--release", oldest.id, "--confirm", oldest.what]
-        )
-        dialog = ConfirmDialog(
-            "Release old data?", rows, command=command, yes="Release", name=oldest.what
-        )
-
-        def start() -> str:
-            return self.engine.start_release(oldest.id, oldest.what)
-
-        self.push_screen(dialog, lambda yes: self._started("release", start) if yes else None)
-
-    def _started(self, what: str, start: Callable[[], str]) -> None:
-        async def work() -> None:
-            answer = await self.door.ask_within(30.0, what, start)
-            if answer.value is None:
-                assert answer.trouble is not None
-                self.complain(answer.trouble.message, answer.trouble.remedy)
-                return
-            self.feed.wake()
-            self.watch_job(answer.value)
-
-        self.run_worker(work(), exit_on_error=False)
 
     def complain(self, message: str, remedy: str = "") -> None:
         """Say what went wrong, over whatever is on screen."""

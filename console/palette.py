@@ -46,7 +46,7 @@ class Actions(Provider):
                 yield self._name(act), act.more, partial(self._do, act)
         for source in desk.model.posture.sources if desk.model.posture else ():
             name = clip(safe(source.source, desk.ascii_only), NAME_CELLS, desk.ink.glyphs.ellipsis)
-            yield f"back up {name}", "", partial(desk.ask_backup, [source.source])
+            yield f"back up {name}", "", partial(desk.asking.backup, [source.source])
             yield f"restore {name}", "", partial(desk.begin_restore, source.source, source.host)
             yield f"snapshots of {name}", "", partial(desk.show_inventory, source.source)
 

@@ -13,10 +13,10 @@ from textual.widgets import Input
 
 from console.acts import BACK, Act
 from console.door import Answer
-from console.formatting import age, brief_age, count, size, utc
+from console.formatting import age, count, utc
 from console.screens.base import MentatScreen
 from console.screens.detail import DetailScreen, detail_rows
-from console.widgets.columns import Cell, Column
+from console.screens.snapshots import snapshot_columns
 from console.widgets.controls import Line
 from console.widgets.facts import Facts
 from console.widgets.panels import trouble_rows
@@ -26,80 +26,6 @@ from engine.api import SnapshotDetail, SnapshotEntry, SnapshotId
 
 REST = 0.4  # seconds the cursor stays before the side pane fetches a manifest
 REMEMBERED = 50
-
-
-def snapshot_columns(screen: MentatScreen[None], *, source: bool) -> list[Column[SnapshotEntry]]:
-    """Columns of a list of snapshots, for the inventory and for the wizard."""
-    ink = screen.ink
-
-    def proven(entry: SnapshotEntry) -> Cell:
-        if entry.proven_at is None:
-            return Cell(f"{ink.glyphs.unverified} unverified", "warning")
-        return Cell(f"{ink.glyphs.done} {brief_age(entry.proven_at, screen.now)}", "ok")
-
-    def signed(entry: SnapshotEntry) -> Cell:
-        return Cell("yes", "muted") if entry.signed else Cell("NO", "critical")
-
-    columns = [
-        Column[SnapshotEntry](
-            "at",
-            "TIME",
-            lambda e: Cell(utc(e.id.at)),
-            23,
-            sort=lambda e: e.id.at.timestamp(),
-            descending=True,
-        ),
-        Column[SnapshotEntry](
-            "age", "AGE", lambda e: Cell(brief_age(e.id.at, screen.now), "muted"), 10, drop=3
-        ),
-        Column[SnapshotEntry](
-            "source",
-            "SOURCE",
-            lambda e: Cell(e.id.source, "strong"),
-            12,
-            28,
-            sort=lambda e: e.id.source,
-        ),
-        Column[SnapshotEntry](
-            "host",
-            "HOST",
-            lambda e: Cell(e.id.host, "muted"),
-            9,
-            20,
-            drop=2,
-            sort=lambda e: e.id.host,
-        ),
-        Column[SnapshotEntry](
-            "method",
-            "METHOD",
-            lambda e: Cell(e.id.method, "muted"),
-            7,
-            11,
-            drop=4,
-            sort=lambda e: e.id.method,
-        ),
-        Column[SnapshotEntry](
-            "stored",
-            "STORED",
-            lambda e: Cell(size(e.stored_bytes)),
-            8,
-            align="right",
-            drop=1,
-            sort=lambda e: e.stored_bytes,
-            descending=True,
-        ),
-        Column[SnapshotEntry](
-            "proven",
-            "PROVEN",
-            proven,
-            12,
-            16,
-            sort=lambda e: e.proven_at.timestamp() if e.proven_at else 0.0,
-            descending=True,
-        ),
-        Column[SnapshotEntry]("signed", "SIGNED", signed, 6, drop=5),
-    ]
-    return columns if source else [c for c in columns if c.key not in ("source", "host")]
 
 
 class InventoryScreen(MentatScreen[None]):
@@ -134,7 +60,7 @@ class InventoryScreen(MentatScreen[None]):
         with Horizontal(id="columns"):
             with Vertical(id="main"):
                 yield VirtualTable[SnapshotEntry](
-                    snapshot_columns(self, source=True),
+                    snapshot_columns(self.ink, self.desk.clock, source=True),
                     identity=lambda e: e.id,
                     search=lambda e: f"{e.id.host} {e.id.source} {utc(e.id.at)} {e.id.ref}",
                     ink=self.ink,

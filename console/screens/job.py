@@ -245,7 +245,7 @@ class JobScreen(MentatScreen[None]):
 
     def action_cancel(self) -> None:
         if self.job:
-            self.desk.ask_cancel(self.job)
+            self.desk.asking.cancel(self.job)
 
     def action_release(self) -> None:
-        self.desk.ask_release()
+        self.desk.asking.release()

@@ -122,4 +122,4 @@ class JobsScreen(MentatScreen[None]):
 
     def action_cancel(self) -> None:
         if self.table.row is not None:
-            self.desk.ask_cancel(self.table.row)
+            self.desk.asking.cancel(self.table.row)

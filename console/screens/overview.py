@@ -243,14 +243,14 @@ class OverviewScreen(MentatScreen[None]):
 
     def action_backup(self) -> None:
         names = [source.source for source in self.table.chosen()]
-        self.desk.ask_backup(names)
+        self.desk.asking.backup(names)
 
     def action_watch(self) -> None:
         if self.model.running:
             self.desk.watch_job(self.model.running[0].id)
 
     def action_release(self) -> None:
-        self.desk.ask_release()
+        self.desk.asking.release()
 
     def selected(self) -> Any:
         """The source that r restores."""

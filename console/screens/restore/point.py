@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import cast
 
 from textual import on
 from textual.widget import Widget
 
 from console.formatting import age, utc
-from console.screens.base import MentatScreen
-from console.screens.inventory import snapshot_columns
 from console.screens.restore.draft import Draft
 from console.screens.restore.key import KeyPage
 from console.screens.restore.page import Page
+from console.screens.snapshots import snapshot_columns
 from console.widgets.facts import Facts, Row
 from console.widgets.panels import trouble_rows
 from console.widgets.say import Say
@@ -37,7 +35,7 @@ class PointPage(Page):
         )
         yield Say(said, classes="question")
         yield VirtualTable[SnapshotEntry](
-            snapshot_columns(cast("MentatScreen[None]", self), source=False),
+            snapshot_columns(self.ink, self.desk.clock, source=False),
             identity=lambda e: e.id,
             search=lambda e: e.id.ref,
             ink=self.ink,
