@@ -99,7 +99,8 @@ class Child:
     def _start(command: Command, stdin: int | None, stdout: int | None) -> subprocess.Popen[bytes]:
         passed = {name: _filled_pipe(secret) for name, secret in command.secrets.items()}
         try:
-            argv = [_FD.sub(lambda m: str(passed[m[1]]), item) for item in command.argv]
+            # A path may happen to look like a placeholder: only names of secrets are replaced.
+            argv = [_FD.sub(lambda m: str(passed.get(m[1], m[0])), i) for i in command.argv]
             return subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL if stdin is None else stdin,
