@@ -10,9 +10,9 @@ from pathlib import Path
 
 from engine.adapters import volume_exclude, volume_kernel, volume_walk
 from engine.adapters.volume_walk import RECORD, Survey
-from engine.adapters.volume_words import sentences
+from engine.adapters.volume_words import failures, sentences
 from engine.core.commands import Command
-from engine.core.errors import TreeError
+from engine.core.errors import NoSpace, TreeError
 
 _C = {"LC_ALL": "C", "LANG": "C"}  # messages in English, names in ASCII: volume_words reads them
 _BLOCKING = f"--blocking-factor={RECORD // 512}"
@@ -97,6 +97,25 @@ class GnuTar:
             found.append("owners were not restored, since this does not run as root")
         return found
 
+    def pack_error(self, stderr: Sequence[str]) -> Exception:
+        first, more = _first(failures(stderr))
+        if "No such file" in first:
+            remedy = "It was there when the job began: see what removed it, then try again."
+        elif "Permission denied" in first or "not permitted" in first:
+            remedy = "Run it as root."
+        else:
+            remedy = "See the kernel's log for the disk (dmesg). `exclude` leaves a lost file out."
+        return TreeError(f"not everything could be read: {first}{more}", remedy)
+
+    def unpack_error(self, stderr: Sequence[str]) -> Exception:
+        first, more = _first(failures(stderr))
+        if "No space left" in first or "quota exceeded" in first:
+            return NoSpace(
+                f"the disk is full: {first}{more}", "Free space or choose another target."
+            )
+        remedy = "Choose a target on a local Linux file system, and run it as root."
+        return TreeError(f"not everything could be restored: {first}{more}", remedy)
+
     @contextlib.contextmanager
     def counting(self, root: Path, paths: Sequence[str]) -> Iterator[MemberCount]:
         """Count the members that tar really packs: give `.listing` to pack_command, and read
@@ -111,10 +130,6 @@ class GnuTar:
         """What pack_command would write, and warnings of what it leaves out."""
         return volume_walk.survey(root, paths, exclude)
 
-    def measure(self, root: Path, paths: Sequence[str], exclude: Sequence[str]) -> tuple[int, int]:
-        found = self.survey(root, paths, exclude)
-        return found.members, found.bytes
-
     def count(self, root: Path, paths: Sequence[str]) -> int:
         return self.survey(root, paths, ()).members
 
@@ -126,6 +141,12 @@ class GnuTar:
 
     def sync(self, path: Path) -> None:
         volume_kernel.sync(path)
+
+
+def _first(failed: Sequence[str]) -> tuple[str, str]:
+    if not failed:
+        return "tar does not say why", ""
+    return failed[0], f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
 
 
 def _quiet_reading(root: Path) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from engine.core.errors import TreeError
 
 RECORD = 256 << 10  # bytes tar writes at once; an archive is a multiple of it
 _HEADERS = 3 * 512  # a pax header, its times, and the member's own header
-_PATH_LIMIT = 4095  # bytes; a longer path can be packed by tar, and by no tar unpacked
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +65,29 @@ def twice(names: Sequence[str]) -> int:
 
 def survey(root: Path, paths: Sequence[str], exclude: Sequence[str]) -> Survey:
     """Walk the tree once, as tar will. What vanishes meanwhile is left out; what cannot be read
-    is for tar to fail on."""
+    is for tar to fail on. TreeError when there is no such root."""
     names = normal_paths(root, paths)
-    walk = _Walk(os.fsencode(root), excluder(exclude), frozenset(map(os.fsencode, names)))
-    for name in names:
-        walk.top(os.fsencode(name))
+    excluded = excluder(exclude)
+    try:
+        fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise TreeError(
+            f"{root} cannot be read: {error.strerror}", "See that it is there, and run it as root."
+        ) from error
+    try:
+        walk = _Walk(fd, excluded, frozenset(names))
+        for name in names:
+            walk.top(name)
+    finally:
+        os.close(fd)
     size = -(-(walk.bytes + 1024) // RECORD) * RECORD
     return Survey(walk.members - twice(names), size, tuple(walk.warnings))
 
 
 class _Walk:
-    def __init__(self, root: bytes, excluded: Excluded, named: frozenset[bytes]) -> None:
+    """Opens folders by their path below the root, as tar does: only that has a limit."""
+
+    def __init__(self, root: int, excluded: Excluded, named: frozenset[str]) -> None:
         self.members = 0
         self.bytes = 0
         self.warnings: list[str] = []
@@ -83,57 +96,61 @@ class _Walk:
         self._named = named
         self._linked: set[tuple[int, int]] = set()
 
-    def top(self, name: bytes) -> None:
-        path = self._root.rstrip(b"/") + b"/" + name
+    def top(self, name: str) -> None:
         try:
-            found = os.lstat(path)
+            found = os.lstat(name, dir_fd=self._root)
         except OSError:
             return  # tar fails on it, with the reason
-        if self._excluded(name):
+        if self._excluded(os.fsencode(name)):
             return
-        self._count(found)
-        folders = [(path, name)] if stat.S_ISDIR(found.st_mode) else []
+        self._count(found, name)
+        folders = [name] if stat.S_ISDIR(found.st_mode) else []
         while folders:
-            for entry, member in self._entries(*folders.pop()):
+            for entry, member in self._entries(folders.pop()):
                 try:
                     below = entry.stat(follow_symlinks=False)
                 except OSError:
                     continue
-                self._count(below)
+                self._count(below, member)
                 if not stat.S_ISDIR(below.st_mode):
                     continue
                 if below.st_dev == found.st_dev:
-                    folders.append((entry.path, member))
-                elif member.removeprefix(b"./") not in self._named:
-                    self.warnings.append(
-                        f"{shown(member)} is a file system of its own; its content is left out"
-                    )
+                    folders.append(member)
+                elif member.removeprefix("./") not in self._named:
+                    self._warn(member, "is a file system of its own; its content is left out")
 
-    def _entries(self, path: bytes, name: bytes) -> Iterator[tuple[os.DirEntry[bytes], bytes]]:
+    def _entries(self, folder: str) -> Iterator[tuple[os.DirEntry[str], str]]:
         try:
-            with os.scandir(path) as entries:
-                for entry in entries:
-                    member = name + b"/" + entry.name
-                    if self._excluded(member):
-                        continue
-                    if len(member) > _PATH_LIMIT:
-                        self._too_long(member)
-                    yield entry, member
+            fd = os.open(folder, _FOLDER, dir_fd=self._root)
         except OSError as error:
-            if not isinstance(error, FileNotFoundError | NotADirectoryError | PermissionError):
-                self._too_long(name)
+            if error.errno == errno.ENAMETOOLONG:
+                self._warn(folder, "is too long a path to be restored by tar")
+            return
+        try:
+            with os.scandir(fd) as entries:
+                for entry in entries:
+                    member = f"{folder}/{entry.name}"
+                    if not self._excluded(os.fsencode(member)):
+                        yield entry, member
+        except OSError:
+            return  # for tar to fail on
+        finally:
+            os.close(fd)
 
-    def _too_long(self, name: bytes) -> None:
-        self.warnings.append(
-            f"{shown(name[:60])}... ({len(name)} bytes) is too long a path to be restored by tar"
-        )
+    def _warn(self, member: str, what: str) -> None:
+        name = shown(os.fsencode(member))
+        self.warnings.append(f"{name if len(name) < 500 else name[:100] + '...'} {what}")
 
-    def _count(self, found: os.stat_result) -> None:
+    def _count(self, found: os.stat_result, member: str) -> None:
         if stat.S_ISSOCK(found.st_mode):
             return
         self.members += 1
         self.bytes += _HEADERS
         if not stat.S_ISREG(found.st_mode):
+            if found.st_nlink > 1 and not (
+                stat.S_ISDIR(found.st_mode) or stat.S_ISLNK(found.st_mode)
+            ):
+                self._warn(member, "has several names, which come back as separate ones")
             return
         if found.st_nlink > 1:
             link = (found.st_dev, found.st_ino)

@@ -22,6 +22,7 @@ _KINDS = [
         "{0} is a file system of its own; its content is left out",
     ),
 ]
+_FAILURE = re.compile(r"(.*?): ((?:Cannot|Read error at byte|Write error|Member name).*)")
 _ESCAPE = re.compile(rb"\\([0-7]{3}|[abfnrtv\\ ?])", re.DOTALL)
 _LETTERS = dict(zip(b"abfnrtv", b"\a\b\f\n\r\t\v", strict=True))
 _KEPT_LINES = 2000  # of stderr, by adapters.command
@@ -46,6 +47,19 @@ def _sentence(text: str) -> str:
             name = shown(unescape(match[1]))
             return words.format(name, *match.groups()[1:])
     return text
+
+
+def failures(stderr: Sequence[str]) -> list[str]:
+    """What tar failed at, as sentences, without its mere warnings."""
+    warned = [pattern for pattern, _ in _KINDS]
+    found = []
+    for line in stderr:
+        text = _PREFIX.sub("", line, count=1)
+        if not text.strip() or _SILENT.match(text) or any(p.fullmatch(text) for p in warned):
+            continue
+        match = _FAILURE.fullmatch(text)
+        found.append(f"{shown(unescape(match[1]))}: {match[2]}" if match else text)
+    return list(dict.fromkeys(found))
 
 
 def unescape(quoted: str) -> bytes:

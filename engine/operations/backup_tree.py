@@ -68,7 +68,7 @@ def _pack(session: Session, tree: TreeFacts) -> None:
         session.recoverable_to = ctx.clock()
         with ctx.trees.counting(root, tree.paths) as counter:
             command = ctx.trees.pack_command(root, tree.paths, source.exclude, counter.listing)
-            packed = pack(ctx, writer, FILES, command, phase)
+            packed = pack(ctx, writer, FILES, command, phase, explain=ctx.trees.pack_error)
         session.warnings.extend(ctx.trees.pack_warnings(packed.ended[0].stderr))
         session.warnings.extend(survey.result().warnings)
         writer.complete()

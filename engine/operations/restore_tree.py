@@ -63,7 +63,8 @@ def fill(restoring: Restoring, folder: Path) -> dict[str, object]:
         ctx.emit, name, "Download, decrypt, unpack", manifest.id.source, artifact.raw_bytes
     ) as phase:
         command = ctx.trees.unpack_command(folder)
-        ended = unpack(ctx, manifest.id, artifact, command, restoring.passphrase, phase)
+        explain = ctx.trees.unpack_error
+        ended = unpack(ctx, manifest.id, artifact, command, restoring.passphrase, phase, explain)
     for line in ctx.trees.unpack_warnings(ended[-1].stderr):
         ctx.warn("unpack", line, manifest.id.source)
     with Phase(ctx.emit, f"verify {manifest.id.source}", "Count and sync", manifest.id.source):

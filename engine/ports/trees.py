@@ -54,6 +54,12 @@ class Trees(Protocol):
     def unpack_warnings(self, stderr: Sequence[str]) -> Sequence[str]:
         """Attributes that could not be set, as sentences."""
 
+    def pack_error(self, stderr: Sequence[str]) -> Exception:
+        """What made a pack fail, from its stderr."""
+
+    def unpack_error(self, stderr: Sequence[str]) -> Exception:
+        """What made an unpack fail, from its stderr; NoSpace for a full disk."""
+
     def survey(self, root: Path, paths: Sequence[str], exclude: Sequence[str]) -> TreeSurvey:
         """Walk the tree, quickly: for ETAs and for what a pack leaves out."""
 
