@@ -177,15 +177,18 @@ def show(stage: Stage) -> int:
         f"  docker -H {stage.product.lab.docker_host} exec {stage.shop.app.name} \\",
         "    sh -c 'rm -r /srv/uploads/*'",
         f"  rm -r {stage.shop.config}",
-        f"The same engine from another terminal: export MENTAT_DR_CONFIG={config}",
-        f"  export MENTAT_DR_STATE={config.replace('config.toml', 'state')}",
+        "The same from another terminal, with mentat-dr:",
+        f"  export MENTAT_DR_CONFIG={config}",
+        f"  export MENTAT_DR_STATE={stage.product.environment['MENTAT_DR_STATE']}",
         "When you quit the console, all of this is stopped and removed.",
         "",
     ):
         stage.phases.say(line)
     with contextlib.suppress(EOFError):
         input("Press Enter to open the console. ")
-    return stage.product.console()
+    code = stage.product.console()
+    stage.phases.say("Stopping and removing the shop, its backups and the lab ...")
+    return code
 
 
 def _clean(lab: Lab, product: Product) -> None:
