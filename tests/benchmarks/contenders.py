@@ -178,8 +178,7 @@ def named(names: str) -> list[Contender]:
 
 
 def new_key(home: Path) -> str:
-    """Make a key without passphrase in a new gpg home; returns its fingerprint."""
-    home.mkdir(mode=0o700)
+    """Make a key without passphrase in an empty gpg home; returns its fingerprint."""
     environment = {**os.environ, "GNUPGHOME": str(home)}
     gpg = ["gpg", "--batch", "--quiet", "--passphrase", "", "--pinentry-mode", "loopback"]
     user = "bench@example.org"

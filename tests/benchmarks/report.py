@@ -114,19 +114,6 @@ class Result:
         return found
 
 
-def require_same(tree: Tree, restored: Path) -> None:
-    """A restore that brought back something else is no result. ValueError says what it has."""
-    files = size = 0
-    for folder, _, names in os.walk(restored):
-        files += len(names)
-        size += sum((Path(folder) / name).stat().st_size for name in names)
-    if (files, size) != (tree.files, tree.bytes):
-        raise ValueError(
-            f"{restored} has {files} files of {size} bytes, "
-            f"the tree has {tree.files} of {tree.bytes}"
-        )
-
-
 def table(result: Result) -> str:
     """For people, 80 columns."""
     lines = [
