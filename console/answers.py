@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -18,6 +19,8 @@ from console.messages import (
 if TYPE_CHECKING:
     from console.app import MentatApp
     from engine.api import SnapshotEntry
+
+LONG = 5_000  # entries of a listing that is not to be walked over on the event loop
 
 
 class Answers:
@@ -86,6 +89,10 @@ class Answers:
             model.snapshots_fresh = message.fresh
             if not _same(model.snapshots, answer.value):
                 model.snapshots = answer.value
+                if len(answer.value) > LONG:
+                    # The garbage collector would walk over every entry again and again, each
+                    # time holding up the keyboard; entries make no cycles, so it need not.
+                    gc.freeze()
         self._desk.repaint()
 
     def keys(self, message: KeysArrived) -> None:
@@ -120,4 +127,4 @@ def _same(old: Sequence[SnapshotEntry] | None, new: Sequence[SnapshotEntry]) -> 
     that would hold up the keyboard."""
     if old is None or len(old) != len(new):
         return False
-    return len(new) <= 5_000 and list(old) == list(new)
+    return len(new) <= LONG and list(old) == list(new)
