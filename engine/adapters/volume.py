@@ -10,12 +10,13 @@ from pathlib import Path
 
 from engine.adapters import volume_exclude, volume_kernel, volume_walk
 from engine.adapters.volume_walk import RECORD, Survey
-from engine.adapters.volume_words import failures, sentences
+from engine.adapters.volume_words import failures, sentences, shown, shrunk
 from engine.core.commands import Command
 from engine.core.errors import NoSpace, TreeError
 
 _C = {"LC_ALL": "C", "LANG": "C"}  # messages in English, names in ASCII: volume_words reads them
 _BLOCKING = f"--blocking-factor={RECORD // 512}"
+_LOST = "See the kernel's log for the disk (dmesg). `exclude` leaves a lost file out."
 _EVERYTHING = ("--xattrs", "--xattrs-include=*", "--acls", "--numeric-owner")
 
 
@@ -87,7 +88,11 @@ class GnuTar:
         )
         return Command(argv, "tar", env=_C)
 
-    def pack_warnings(self, stderr: Sequence[str]) -> Sequence[str]:
+    def pack_warnings(self, stderr: Sequence[str], root: Path) -> Sequence[str]:
+        """See the port. tar says of a file that breaks off in a read error that it shrank, and
+        fills it with zeros: so those that shrank are read again, and a lost one is a TreeError."""
+        for name in shrunk(stderr):
+            _require_readable(os.fsencode(root) + b"/" + name)
         return sentences(stderr)
 
     def unpack_warnings(self, stderr: Sequence[str]) -> Sequence[str]:
@@ -104,12 +109,13 @@ class GnuTar:
         elif "Permission denied" in first or "not permitted" in first:
             remedy = "Run it as root."
         else:
-            remedy = "See the kernel's log for the disk (dmesg). `exclude` leaves a lost file out."
+            remedy = _LOST
         return TreeError(f"not everything could be read: {first}{more}", remedy)
 
     def unpack_error(self, stderr: Sequence[str]) -> Exception:
         first, more = _first(failures(stderr))
-        if "No space left" in first or "quota exceeded" in first:
+        # A write that ends short is how tar often meets the end of the disk.
+        if any(words in first for words in ("No space left", "quota exceeded", "Wrote only")):
             return NoSpace(
                 f"the disk is full: {first}{more}", "Free space or choose another target."
             )
@@ -141,6 +147,22 @@ class GnuTar:
 
     def sync(self, path: Path) -> None:
         volume_kernel.sync(path)
+
+
+def _require_readable(path: bytes) -> None:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return  # gone since: it had shrunk
+    try:
+        while os.read(fd, 1 << 20):
+            pass
+    except OSError as error:
+        raise TreeError(
+            f"not everything could be read: {shown(path)}: {error.strerror}", _LOST
+        ) from error
+    finally:
+        os.close(fd)
 
 
 def _first(failed: Sequence[str]) -> tuple[str, str]:

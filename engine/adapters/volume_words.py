@@ -9,20 +9,25 @@ _PREFIX = re.compile(r"(?:\S*/)?g?tar: ")
 _SILENT = re.compile(
     r"Exiting with failure status due to previous errors$|Error is not recoverable: exiting now$"
 )
+_SHRANK = re.compile(r"(.*): File shrank by (\d+) bytes?; padding with zeros")
 _KINDS = [
     (re.compile(r"(.*): File removed before we read it"), "{0} vanished before it was read"),
     (re.compile(r"(.*): file changed as we read it"), "{0} changed while it was read"),
     (
-        re.compile(r"(.*): File shrank by (\d+) bytes?; padding with zeros"),
+        _SHRANK,
         "{0} shrank by {1} bytes while it was read; the copy ends in as many zeros",
     ),
     (re.compile(r"(.*): (?:socket|door) ignored"), "{0} is a socket and is left out"),
     (
-        re.compile(r"(.*): (?:file is on a different filesystem; not dumped|contents not dumped)"),
+        re.compile(
+            r"(.*?)/?: (?:file is on a different filesystem; not dumped|contents not dumped)"
+        ),
         "{0} is a file system of its own; its content is left out",
     ),
 ]
-_FAILURE = re.compile(r"(.*?): ((?:Cannot|Read error at byte|Write error|Member name).*)")
+_FAILURE = re.compile(
+    r"(.*?): ((?:Cannot|Read error at byte|Wrote only|Write error|Member name).*)"
+)
 _ESCAPE = re.compile(rb"\\([0-7]{3}|[abfnrtv\\ ?])", re.DOTALL)
 _LETTERS = dict(zip(b"abfnrtv", b"\a\b\f\n\r\t\v", strict=True))
 _KEPT_LINES = 2000  # of stderr, by adapters.command
@@ -60,6 +65,12 @@ def failures(stderr: Sequence[str]) -> list[str]:
         match = _FAILURE.fullmatch(text)
         found.append(f"{shown(unescape(match[1]))}: {match[2]}" if match else text)
     return list(dict.fromkeys(found))
+
+
+def shrunk(stderr: Sequence[str]) -> list[bytes]:
+    """The names of files that tar says shrank."""
+    matches = (_SHRANK.fullmatch(_PREFIX.sub("", line, count=1)) for line in stderr)
+    return [unescape(match[1]) for match in matches if match]
 
 
 def unescape(quoted: str) -> bytes:

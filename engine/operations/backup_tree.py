@@ -69,8 +69,8 @@ def _pack(session: Session, tree: TreeFacts) -> None:
         with ctx.trees.counting(root, tree.paths) as counter:
             command = ctx.trees.pack_command(root, tree.paths, source.exclude, counter.listing)
             packed = pack(ctx, writer, FILES, command, phase, explain=ctx.trees.pack_error)
-        session.warnings.extend(ctx.trees.pack_warnings(packed.ended[0].stderr))
-        session.warnings.extend(survey.result().warnings)
+        told = [*ctx.trees.pack_warnings(packed.ended[0].stderr, root), *survey.result().warnings]
+        session.warnings.extend(dict.fromkeys(told))  # tar and the survey may say the same
         writer.complete()
     session.artifacts.append(packed.artifact)
     session.tree = replace(tree, members=counter.members)

@@ -48,8 +48,9 @@ class Trees(Protocol):
     def unpack_command(self, root: Path) -> Command:
         """Reads a tar from stdin into root, everything as it was; fails on any member."""
 
-    def pack_warnings(self, stderr: Sequence[str]) -> Sequence[str]:
-        """Files that vanished or changed while read, as sentences for the manifest."""
+    def pack_warnings(self, stderr: Sequence[str], root: Path) -> Sequence[str]:
+        """Files that vanished or changed while read, as sentences for the manifest. TreeError
+        when one of them could in truth not be read."""
 
     def unpack_warnings(self, stderr: Sequence[str]) -> Sequence[str]:
         """Attributes that could not be set, as sentences."""

@@ -114,7 +114,7 @@ def test_a_socket_is_left_out_and_told(place: Path) -> None:
     hostile_tree.add_socket(source)
     packed, unpacked, _, members = copy(source, place / "target")
     assert packed.ok and unpacked.ok
-    assert trees.pack_warnings(packed.stderr) == ["socket is a socket and is left out"]
+    assert trees.pack_warnings(packed.stderr, source) == ["socket is a socket and is left out"]
     assert members == trees.survey(source, ["."], []).members == 2
     assert trees.count(place / "target", ["."]) == trees.count(source, ["."]) == 2
 
