@@ -20,7 +20,7 @@ from engine.core.errors import CipherError, ConfigurationError, WrongPassphrase
 from engine.ports import Key, SignatureCheck
 from engine.settings import EncryptionSettings
 
-HOME_LIMIT = 87  # characters; the agent's longest socket name must fit in 107 with it
+HOME_LIMIT = 86  # characters; the agent's longest socket name must fit in 107 with it
 _SIGNATURE_LIMIT = 16 << 10
 _SECONDS = 120.0  # for anything that is not a stream
 _AGENT_CONF = "gpg-agent.conf"

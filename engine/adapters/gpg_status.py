@@ -20,6 +20,7 @@ PREFIX = "[GNUPG:] "
 # libgpg-error's codes, the low 16 bits of the numbers in ERROR lines.
 _BAD_PASSPHRASE = 11
 _NO_PASSPHRASE = frozenset({85, 99, 177})  # no pinentry, cancelled, no passphrase
+_DAMAGE = frozenset({"BADMDC", "DECRYPTION_FAILED", "NODATA", "UNEXPECTED", "PLAINTEXT"})
 _AGENT_TROUBLE = frozenset({77, 78, 79, 80, 81, 257})  # agent not there, not answering, protocol
 
 
@@ -78,7 +79,8 @@ def decryption_error(ended_ok: bool, lines: Sequence[str]) -> MentatError | None
         locked = _locked(found, words, lines)
         if locked:
             return locked
-    if words & {"BADMDC", "DECRYPTION_FAILED", "NODATA", "UNEXPECTED", "BADARMOR", "PLAINTEXT"}:
+    # gpg ends with 0 on data that stops within its head: no complaint is no proof.
+    if ended_ok or words & _DAMAGE:
         return ObjectDamaged(
             f"the encrypted data is damaged or cut short: {_damage(words, lines)}",
             "Nothing of it may be used. Take another copy of this snapshot, or an earlier one.",
@@ -138,7 +140,7 @@ def _damage(words: set[str], lines: Sequence[str]) -> str:
         return "it is not, or not only, OpenPGP data"
     if "PLAINTEXT" in words and "DECRYPTION_INFO" not in words:
         return "it is not encrypted at all"
-    return complaint(lines)
+    return "it ends too early" if "DECRYPTION_INFO" not in words else complaint(lines)
 
 
 def signature_check(lines: Sequence[str]) -> SignatureCheck:

@@ -148,7 +148,7 @@ FAMILIES: dict[str, Meaning] = {
     ),
     **_all(
         _SETTINGS,
-        "DataNotFoundError ServiceNotInRegionError BaseEndpointResolverError "
+        "DataNotFoundError UnknownRegionError ServiceNotInRegionError BaseEndpointResolverError "
         "EndpointProviderError InvalidRegionError ProfileNotFound ConfigParseError "
         "ConfigNotFound InvalidDNSNameError InvalidS3AddressingStyleError "
         "UnsupportedS3ArnError UnsupportedS3ControlArnError InvalidHostLabelError "
