@@ -38,7 +38,7 @@ def backup(ctx: Context, sources: Sequence[SourceSettings]) -> Result:
     for source in sources:
         try:
             with ctx.lease(source.name):
-                done.append(_backup_source(ctx, source))
+                done.append(backup_source(ctx, source))
         except (SourceError, MentatError) as error:
             if error.exit_code == 130:
                 raise
@@ -75,7 +75,8 @@ def _summed(
     return error
 
 
-def _backup_source(ctx: Context, source: SourceSettings) -> Manifest:
+def backup_source(ctx: Context, source: SourceSettings) -> Manifest:
+    """Make one committed snapshot; the caller holds the lease of the source."""
     method: Method = "logical" if source.kind == "database" else "full"
     snapshot = new_id(ctx.host, source.name, ctx.clock(), method)
     session = Session(ctx, source, snapshot)

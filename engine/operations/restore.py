@@ -73,7 +73,8 @@ def confirm_name(manifest: Manifest, source: SourceSettings | None, request: Res
     if request.target.where != "in-place":
         return ""
     if manifest.database is not None:
-        return (source.container if source else "") or manifest.database.container
+        container = (source.container if source else "") or manifest.database.container
+        return container or request.source
     if manifest.tree is not None and manifest.tree.volume:
         return (source.volume if source else "") or manifest.tree.volume
     return request.source

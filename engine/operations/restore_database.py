@@ -14,7 +14,7 @@ from engine.core.commands import Command
 from engine.core.errors import DatabaseError, MentatError, RestoreDiffers, SourceMissing, UsageError
 from engine.core.events import Result
 from engine.core.snapshot import Artifact, DatabaseFacts, TableFacts
-from engine.operations import debris, kept, rates, switch
+from engine.operations import debris, kept, rates, restore_server, switch
 from engine.operations.backup_database import DUMP, USERS
 from engine.operations.progress import Phase
 from engine.operations.restore_tree import (
@@ -195,7 +195,7 @@ def _way_in(restoring: Restoring, container: str, password: str) -> SourceSettin
     )
 
 
-def _load(restoring: Restoring, fresh: _Fresh) -> dict[str, object]:
+def load(restoring: Restoring, database: Database) -> dict[str, object]:
     """Dump, then accounts, then the comparison with the manifest."""
     ctx, facts = restoring.ctx, _facts(restoring)
     name = restoring.request.source
@@ -205,16 +205,16 @@ def _load(restoring: Restoring, fresh: _Fresh) -> dict[str, object]:
             ctx,
             restoring.snapshot,
             dump,
-            fresh.database.load_command(),
+            database.load_command(),
             restoring.passphrase,
             phase,
-            fresh.database.explain,
+            database.explain,
         )
     rates.record(
         ctx.state, (f"load {name}", "load database"), dump.raw_bytes, phase.seconds, ctx.clock()
     )
     with Phase(ctx.emit, f"verify {name}", "Compare rows and checksums", name) as phase:
-        compared = _compare(facts, fresh.database)
+        compared = _compare(facts, database)
     rates.record(
         ctx.state,
         (f"verify {name}", "verify database"),
@@ -224,9 +224,9 @@ def _load(restoring: Restoring, fresh: _Fresh) -> dict[str, object]:
     )
     with Phase(ctx.emit, f"users {name}", "Users and grants", name):
         users = _read_small(restoring, _artifact(restoring, USERS))
-        for line in fresh.database.load_users(users):
+        for line in database.load_users(users):
             ctx.warn("users", line, name)
-        for line in fresh.database.finish_load(facts):
+        for line in database.finish_load(facts):
             ctx.warn("load", line, name)
     return {**compared, "bytes": dump.raw_bytes}
 
@@ -287,7 +287,7 @@ def _to_container(restoring: Restoring) -> Result:
         )
     name = restoring.request.target.name or f"{restoring.request.source}-restored-{restoring.stamp}"
     with _fresh_server(restoring, name, f"{name}-data", None, "bridge") as fresh:
-        checked = _load(restoring, fresh)
+        checked = load(restoring, fresh.database)
     return Result(
         "done",
         f"restored into the new container {name}: {checked['tables']} tables, "
@@ -299,11 +299,8 @@ def _to_container(restoring: Restoring) -> Result:
 def _in_place(restoring: Restoring) -> Result:
     ctx, facts = restoring.ctx, _facts(restoring)
     name = (restoring.source.container if restoring.source else "") or facts.container
-    if not name:
-        raise UsageError(
-            "in place works for databases in containers",
-            "Use --to DIR and load the plain SQL into the server by its client.",
-        )
+    if not name or (restoring.source is not None and not restoring.source.container):
+        return restore_server.run(restoring)
     containers = ctx.containers()
     live = containers.container(name)
     volume = _data_volume(containers, live, facts)
@@ -311,7 +308,7 @@ def _in_place(restoring: Restoring) -> Result:
     before = f"{volume.name}_before_{stamp}"
     model = replace(live, image_id=live.image_id or facts.image_id)
     with _fresh_server(restoring, f"mentat-dr-restore-{stamp}", before, model, "none") as fresh:
-        checked = _load(restoring, fresh)
+        checked = load(restoring, fresh.database)
         containers.stop(fresh.container.name)
         containers.remove_container(fresh.container.name)
         with Phase(ctx.emit, "switch", "Switch the restored data in", restoring.request.source):

@@ -122,6 +122,8 @@ def _target_lines(
             _new_container_lines(planning, request, manifest, lines)
         elif manifest.tree is not None and not manifest.tree.volume:
             _paths_lines(manifest, lines)
+        elif _on_a_server(manifest, source):
+            _server_lines(manifest, source, lines)
         else:
             _in_place_lines(planning, manifest, source, lines)
     except MentatError as error:
@@ -158,6 +160,32 @@ def _paths_lines(manifest: Manifest, lines: _Lines) -> None:
             f"nothing: what is there now is kept in {first}_before_<time> until you release it"
         )
     )
+
+
+def _on_a_server(manifest: Manifest, source: SourceSettings | None) -> bool:
+    """Whether the database is reached by address or socket, not in a container."""
+    if manifest.database is None:
+        return False
+    return not (source.container if source else manifest.database.container)
+
+
+def _server_lines(manifest: Manifest, source: SourceSettings | None, lines: _Lines) -> None:
+    assert manifest.database is not None
+    if source is None:
+        lines.blockers.append("no source of this name is configured, so the server is not known")
+        return
+    where = source.socket or f"{source.address}:{source.port}"
+    schemas = ", ".join(manifest.database.schemas)
+    lines.changes.append(
+        PlanLine(f"the server at {where}: schemas {schemas} (loaded)", manifest.raw_bytes)
+    )
+    lines.destroys.append(
+        PlanLine(
+            f"what the schemas {schemas} hold now: it is first saved as a new snapshot of "
+            f"{source.name}, then they are dropped"
+        )
+    )
+    lines.stops.append(PlanLine("nothing, but the schemas are incomplete while they are loaded"))
 
 
 def _in_place_lines(

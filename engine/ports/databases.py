@@ -54,6 +54,12 @@ class Database(Protocol):
 
     def dump(self, schemas: Sequence[str] | None = None) -> AbstractContextManager[Dump]: ...
 
+    def present(self, schemas: Sequence[str]) -> Sequence[str]:
+        """Which of these schemas there are now."""
+
+    def drop(self, schemas: Sequence[str]) -> None:
+        """Drop these schemas with all they hold; those that are not there are no error."""
+
     def load_command(self) -> Command:
         """Reads SQL from stdin into the server; fails at the first error. Building it stops the
         server's events until finish_load."""

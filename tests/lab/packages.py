@@ -30,6 +30,7 @@ TOOLS = {
     "rsync": "rsync",
     "acl": "setfacl",
     "attr": "setfattr",
+    "mariadb-client": "mariadb",
     "ca-certificates": "update-ca-certificates",
 }
 EVERYTHING = {**DOCKER, **MONITORING, **TOOLS}

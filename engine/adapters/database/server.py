@@ -256,6 +256,17 @@ class Server:
 
     # ------------------------------------------------------------ load
 
+    def present(self, schemas: Sequence[str]) -> Sequence[str]:
+        with self._session() as session:
+            there = schema_names(session)
+            return [name for name in schemas if name in there]
+
+    def drop(self, schemas: Sequence[str]) -> None:
+        with self._session() as session:
+            session.attempt("SET SESSION foreign_key_checks=OFF")
+            for name in schemas:
+                session.query(f"DROP DATABASE IF EXISTS {quote_name(name)}", None)
+
     def load_command(self) -> Command:
         """Also prepares the server: packets of 1 GiB, no events while data is half there. What is
         changed for all sessions is put back by finish_load, and by a restart of the server."""
