@@ -9,12 +9,13 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
+from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
@@ -41,8 +42,11 @@ from console.screens.job import JobScreen
 from console.screens.jobs import JobsScreen
 from console.screens.log import LogScreen
 from console.screens.overview import OverviewScreen
+from console.screens.restore.key import KeyPage
+from console.screens.restore.point import PointPage
 from console.screens.restore.source import SourcePage
 from console.theme import NIGHT, SIXTEEN
+from console.typeahead import TypeAhead
 from engine.api import Engine, MentatError, SnapshotEntry
 
 SURVEY = 60.0  # seconds between looks at the store; five times as long on a slow link
@@ -102,6 +106,7 @@ class MentatApp(App[int]):
         if slow_link:
             self.animation_level = "none"
         self._answers = Answers(self)
+        self._typeahead = TypeAhead(self)
         self.asking = Asking(self)
 
     # ------------------------------------------------------------ life
@@ -156,27 +161,29 @@ class MentatApp(App[int]):
 
     # ------------------------------------------------------------ going places
 
+    async def on_event(self, event: events.Event) -> None:
+        """Keys one at a time (see typeahead)."""
+        fresh = isinstance(event, events.Key) and not event.is_forwarded
+        if fresh and not self._typeahead.admits(event):  # type: ignore[arg-type]
+            return
+        await super().on_event(event)
+        if fresh:
+            self._typeahead.passed_on()
+
     def action_goto(self, mode: str) -> None:
-        """Show a mode's first screen."""
-        self._travel(self._goto(mode))
-
-    def _travel(self, way: Coroutine[None, None, None]) -> None:
-        """Change screens from a worker of the app: a screen that waited for its own removal
-        would wait for ever."""
-        self.run_worker(way, group="travel", exit_on_error=True)
-
-    async def _goto(self, mode: str) -> None:
+        """Show a mode's first screen. Nothing here waits: a screen that waited for its own
+        removal would wait for ever."""
         if self.current_mode == "restore":
-            await self._to_first()
+            self._to_first()
             if isinstance(self.screen, SourcePage):
                 self.screen.draft.forget()
         if mode != self.current_mode:
-            await self.switch_mode(mode)
-        await self._to_first()
+            self.switch_mode(mode)
+        self._to_first()
 
-    async def _to_first(self) -> None:
+    def _to_first(self) -> None:
         while len(self.screen_stack) > 1:
-            await self.pop_screen()
+            self.pop_screen()
 
     def action_help(self) -> None:
         screen = self.screen
@@ -199,12 +206,9 @@ class MentatApp(App[int]):
         self.feed.wake()
 
     def show_inventory(self, source: str) -> None:
-        async def show() -> None:
-            await self._goto("inventory")
-            if isinstance(self.screen, InventoryScreen):
-                self.screen.show_source(source)
-
-        self._travel(show())
+        self.action_goto("inventory")
+        if isinstance(self.screen, InventoryScreen):
+            self.screen.show_source(source)
 
     def show_log(self, job_id: str) -> None:
         self.push_screen(LogScreen(job_id))
@@ -214,40 +218,31 @@ class MentatApp(App[int]):
     def action_restore(self) -> None:
         chosen = getattr(self.screen, "selected", lambda: None)()
         if isinstance(chosen, SnapshotEntry):
-            self._travel(self._wizard(chosen.id.source, chosen.id.host, chosen))
+            self.begin_restore(chosen.id.source, chosen.id.host, chosen)
         elif chosen is not None:
-            self._travel(self._wizard(chosen.source, chosen.host))
+            self.begin_restore(chosen.source, chosen.host)
         else:
-            self._travel(self._wizard())
+            self.begin_restore()
 
-    def begin_restore(self, source: str, host: str) -> None:
-        self._travel(self._wizard(source, host))
-
-    async def _wizard(
+    def begin_restore(
         self, source: str = "", host: str = "", entry: SnapshotEntry | None = None
     ) -> None:
-        from console.screens.restore.key import KeyPage
-        from console.screens.restore.point import PointPage
-
-        await self._goto("restore")
+        """Start the wizard anew, with the cursor on a source, or past a snapshot's page."""
+        self.action_goto("restore")
         first = self.screen
         assert isinstance(first, SourcePage)
         first.begin(source, host)
         if entry is not None:
             draft = first.draft
             draft.source, draft.host, draft.entry = source, host, entry
-            await self.push_screen(PointPage(draft))
-            await self.push_screen(KeyPage(draft))
+            self.push_screen(PointPage(draft))
+            self.push_screen(KeyPage(draft))
 
     def watch_job(self, job_id: str) -> None:
         """Show a job live, with the list of jobs behind it."""
-
-        async def show() -> None:
-            await self._goto("jobs")
-            self.feed.wake()
-            await self.push_screen(JobScreen(job_id))
-
-        self._travel(show())
+        self.action_goto("jobs")
+        self.feed.wake()
+        self.push_screen(JobScreen(job_id))
 
     def complain(self, message: str, remedy: str = "") -> None:
         """Say what went wrong, over whatever is on screen."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
 from textual.app import ComposeResult
@@ -25,7 +27,15 @@ R = TypeVar("R")
 WIDE = 132  # cells from which there is room for a side pane
 
 
-class MentatScreen(Screen[R]):
+class Settling:
+    """A screen that says when it can take keys: mounted, focused, with what it needs to know."""
+
+    @cached_property
+    def ready(self) -> asyncio.Event:
+        return asyncio.Event()
+
+
+class MentatScreen(Settling, Screen[R]):
     """Subclasses give `heading`, `acts`, `body` and `paint`. `paint` must be cheap and must not
     wait: it draws what the model holds."""
 
@@ -98,6 +108,11 @@ class MentatScreen(Screen[R]):
 
     def on_screen_resume(self) -> None:
         self.repaint()
+        self.call_later(self.settle)
+
+    def settle(self) -> None:
+        """Called once in view. Screens that must hear from the engine first say it later."""
+        self.ready.set()
 
     def on_resize(self) -> None:
         self.repaint()
@@ -109,7 +124,7 @@ class MentatScreen(Screen[R]):
             self.desk.action_goto("overview")
 
 
-class Dialog(ModalScreen[R]):
+class Dialog(Settling, ModalScreen[R]):
     """A small question over a screen. Escape and backspace mean no."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -133,6 +148,9 @@ class Dialog(ModalScreen[R]):
 
     def tick(self, now: datetime) -> None:
         """Dialogs have no clock."""
+
+    def on_screen_resume(self) -> None:
+        self.call_later(self.ready.set)
 
     def action_back(self) -> None:
         self.dismiss(None)

@@ -50,7 +50,7 @@ class InventoryScreen(MentatScreen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._details: dict[SnapshotId, Answer[SnapshotDetail]] = {}
-        self._wanted: SnapshotId | None = None
+        self._first_filter = ""
 
     def body(self) -> Iterable[Widget]:
         with Horizontal(id="filter-line"):
@@ -78,6 +78,7 @@ class InventoryScreen(MentatScreen[None]):
     def on_mount(self) -> None:
         self._rest = self.set_timer(REST, self._fetch, pause=True)
         super().on_mount()
+        self.query_one("#filter", Line).value = self._first_filter
 
     def paint(self) -> None:
         model, table = self.model, self.table
@@ -136,7 +137,6 @@ class InventoryScreen(MentatScreen[None]):
         row = self.table.row
         if row is None or row.id in self._details or not self.wide:
             return
-        self._wanted = row.id
         self.run_worker(self._ask(row.id), group="detail", exclusive=True, exit_on_error=False)
 
     async def _ask(self, snapshot: SnapshotId) -> None:
@@ -152,7 +152,10 @@ class InventoryScreen(MentatScreen[None]):
 
     def show_source(self, text: str) -> None:
         """Filter to this text, as `/` would."""
-        self.query_one("#filter", Line).value = text
+        if self.is_mounted:
+            self.query_one("#filter", Line).value = text
+        else:
+            self._first_filter = text
 
     @on(Input.Changed, "#filter")
     def _typed(self, event: Input.Changed) -> None:

@@ -103,6 +103,16 @@ def test_quitting_does_not_wait_for_a_store_that_hangs() -> None:
         assert monotonic() - began < 20
 
 
+def test_keys_typed_ahead_meet_the_screens_they_were_meant_for() -> None:
+    """A whole restore arrives in one burst, as it does over a link that stalled."""
+    with on_pty(STAGE) as console:
+        console.until(b"shop-uploads")
+        console.read(1.0)
+        console.press("r\r\r3\r\tshop-mysql\r\r")
+        console.until(b"141 MB/s")
+        assert b"Leaving is safe" in console.written
+
+
 def test_a_dumb_terminal_is_refused_with_a_way_on() -> None:
     with on_pty("tests.console.refused", env={"TERM": "dumb"}) as console:
         assert console.end() == 2

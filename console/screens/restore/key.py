@@ -59,6 +59,9 @@ class KeyPage(Page):
         self.query_one("#page-facts", Facts).show(rows)
         self.query_one("#passphrase-line").display = self._prompted
 
+    def settle(self) -> None:
+        """Keys typed ahead wait for the answer."""
+
     async def _begin(self) -> None:
         door = self.desk.door
         self._stage = "asking"
@@ -78,10 +81,12 @@ class KeyPage(Page):
         self._stage, self._prompted = "prompt", True
         self.repaint()
         self.query_one("#passphrase", Line).focus()
+        self.call_later(self.ready.set)
 
     def _fail(self, trouble: Trouble) -> None:
         self._stage, self._trouble = "failed", trouble
         self.repaint()
+        self.ready.set()
 
     @on(Input.Submitted, "#passphrase")
     def _submitted(self) -> None:
@@ -93,6 +98,7 @@ class KeyPage(Page):
     async def _check(self, passphrase: str | None) -> None:
         door = self.desk.door
         self._stage, self._trouble = "checking", None
+        self.ready.clear()
         self.repaint()
         answer: Answer[Key | None] = await door.ask("key", door.engine.check_key, passphrase)
         if not self.is_mounted:

@@ -61,7 +61,13 @@ class PlanPage(Page):
         self.query_one("#cancel", Press).focus()
         self.run_worker(self._ask(), exit_on_error=False)
 
+    def settle(self) -> None:
+        """Keys typed ahead wait for the plan."""
+        if self.plan or self._trouble:
+            self.ready.set()
+
     async def _ask(self) -> None:
+        self.ready.clear()
         door, request = self.desk.door, self.draft.request()
         self.plan, self._trouble, self._unsigned = None, None, ""
         self.repaint()
@@ -74,6 +80,7 @@ class PlanPage(Page):
                 self._unsigned = detail.value.signature.problem or "it is not signed"
         if self.is_mounted:
             self.repaint()
+            self.call_after_refresh(self.ready.set)
 
     # ------------------------------------------------------------ drawing
 
