@@ -117,7 +117,7 @@ class Answers:
         self._desk.model.put_job(job)
         for screen in self._desk.screen_stack:
             advanced = getattr(screen, "job_advanced", None)
-            if advanced is not None:
+            if advanced is not None and screen.is_mounted:
                 advanced(message)
         self._desk.repaint()
 

@@ -15,12 +15,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
+from rich.text import Text
 from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
+from textual.worker import Worker, WorkerState
 
-from console import terminal
+from console import mishap, terminal
 from console.answers import Answers
 from console.asking import Asking
 from console.door import Door
@@ -126,21 +128,46 @@ class MentatApp(App[int]):
     def _begin(self) -> None:
         """After the first paint: now, and not before, the engine is asked."""
         self._answers.survey(first=True)
-        self.run_worker(self.feed.run(), group="feed", exit_on_error=False)
+        self._follow_jobs()
         if self._ticking:
             self.set_interval(SURVEY * (5 if self.slow_link else 1), self.action_refresh_all)
             self.set_interval(60.0 if self.slow_link else 10.0, self.repaint)
 
     def _tick(self) -> None:
         screen = self.screen
-        if isinstance(screen, MentatScreen | Dialog):
+        if isinstance(screen, MentatScreen | Dialog) and screen.is_mounted:
             screen.tick(self.clock())
 
     def repaint(self) -> None:
         """Draw the screen in view from the model."""
         screen = self.screen
-        if isinstance(screen, MentatScreen | Dialog):
+        if isinstance(screen, MentatScreen | Dialog) and screen.is_mounted:
             screen.repaint()
+
+    def _fatal_error(self) -> None:
+        """Leave with two lines. Textual's own report shows local variables: passphrases too."""
+        error = self._exception or sys.exc_info()[1]
+        said = mishap.words(error) if error else "the console failed"
+        self._exit_renderables.append(Text(f"mentat-dr: {said}\n{mishap.REMEDY}"))
+        self._close_messages_no_wait()
+
+    def _print_error_renderables(self) -> None:
+        for renderable in self._exit_renderables[:1]:
+            self.error_console.print(renderable)
+        self._exit_renderables.clear()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        self.worker_changed(event)
+
+    def worker_changed(self, event: Worker.StateChanged) -> None:
+        """Background work that fails is said; the feed is begun anew."""
+        if event.state is WorkerState.ERROR and event.worker.error:
+            self.complain(mishap.words(event.worker.error), "u asks again.")
+            if event.worker.group == "feed":
+                self.set_timer(5.0, self._follow_jobs)
+
+    def _follow_jobs(self) -> None:
+        self.run_worker(self.feed.run(), group="feed", exit_on_error=False)
 
     # ------------------------------------------------------------ what the engine said
 

@@ -13,6 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
+from textual.worker import Worker
 
 from console.acts import BACK, Act
 from console.ink import Ink
@@ -105,6 +106,9 @@ class MentatScreen(Settling, Screen[R]):
 
     def on_mount(self) -> None:
         self.repaint()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        self.desk.worker_changed(event)
 
     def on_screen_resume(self) -> None:
         self.repaint()

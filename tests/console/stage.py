@@ -1,7 +1,7 @@
 """Runs the console on a fake engine in a process of its own, for tests over a pseudo-terminal.
 
-`python -m tests.console.stage [slow] [hang] [idle]`: slow as with --slow-link; hang: the engine
-never answers; idle: no job runs.
+`python -m tests.console.stage [slow] [hang] [idle] [fault]`: slow as with --slow-link; hang: the
+engine never answers; idle: no job runs; fault: an answer that the console cannot draw.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from typing import Any, cast
 
 from console import terminal
 from console.app import serve
@@ -21,6 +22,8 @@ def main(words: list[str]) -> int:
         engine.hang = threading.Event()
     if "idle" in words:
         engine.journals = [done_job()]
+    if "fault" in words:
+        engine.sources = cast(Any, (None,))
     return serve(engine, terminal.judge(os.environ), slow_link="slow" in words)
 
 

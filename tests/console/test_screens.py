@@ -9,6 +9,10 @@ from datetime import timedelta
 import pytest
 
 from console.messages import JobAdvanced
+from console.screens.inventory import InventoryScreen
+from console.screens.job import JobScreen
+from console.screens.log import LogScreen
+from console.screens.restore.source import SourcePage
 from console.widgets.controls import Line
 from engine.api import KeptData, SnapshotEntry, SnapshotId, events
 from tests.console.driving import drive
@@ -283,6 +287,19 @@ async def test_releasing_kept_data_wants_its_name() -> None:
         await d.until(lambda: not yes.disabled)
         await d.press("enter", "enter")
         await d.until(lambda: engine.started == [("release", ("k1", "shop_mysql_before_20261120"))])
+
+
+async def test_ticks_and_answers_before_a_screen_stands_do_no_harm() -> None:
+    async with drive() as d:
+        await d.settled()
+        job_id = d.engine.jobs()[0].id
+        for screen in (JobScreen(job_id), LogScreen(job_id), InventoryScreen(), SourcePage()):
+            d.app.push_screen(screen)
+            d.app._tick()
+            d.app.repaint()
+            d.app._answers.job(JobAdvanced(d.engine.jobs()[0], ()))
+            d.app._tick()
+            await d.arrive(type(screen).__name__)
 
 
 async def test_messages_for_screens_in_other_modes_do_no_harm() -> None:

@@ -113,6 +113,16 @@ def test_keys_typed_ahead_meet_the_screens_they_were_meant_for() -> None:
         assert b"Leaving is safe" in console.written
 
 
+def test_a_fault_of_the_console_shows_no_values() -> None:
+    """Textual would print local variables, where a passphrase may stand."""
+    with on_pty(STAGE, "fault") as console:
+        assert console.end() == 1
+        console.read(0.3)
+        said = console.written[console.written.rindex(b"\x1b[?1049l") :]
+        assert b"the console failed: AttributeError" in said and b"Jobs go on." in said
+        assert b"locals" not in said and b"Traceback" not in said
+
+
 def test_a_dumb_terminal_is_refused_with_a_way_on() -> None:
     with on_pty("tests.console.refused", env={"TERM": "dumb"}) as console:
         assert console.end() == 2
