@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import os
 import re
+import signal
 import subprocess
 import threading
 from collections import deque
@@ -108,6 +109,8 @@ class Child:
                 stderr=subprocess.PIPE,
                 env=environment(command),
                 pass_fds=tuple(passed.values()),
+                # A group of its own: a shell's programs end with the shell.
+                process_group=0,
                 bufsize=0,
             )
         except FileNotFoundError as error:
@@ -190,6 +193,12 @@ class Child:
             self._ended = Ended(self.command, status, self.stderr)
             return self._ended
 
+    def signal(self, number: int) -> None:
+        """Send a signal to it and to what it started; no error when it has ended."""
+        with contextlib.suppress(ProcessLookupError):
+            if self.popen.poll() is None:
+                os.killpg(self.popen.pid, number)
+
     def kill(self) -> None:
         """End it now, gently first; returns when it has ended."""
         with self._lock:
@@ -198,11 +207,11 @@ class Child:
 
     def _stop(self) -> None:
         if self.popen.poll() is None:
-            self.popen.terminate()
+            self.signal(signal.SIGTERM)
             try:
                 self.popen.wait(3)
             except subprocess.TimeoutExpired:
-                self.popen.kill()
+                self.signal(signal.SIGKILL)
                 self.popen.wait()
         self._reader.join(2)
         self._close()
@@ -238,7 +247,7 @@ def run(
 
     With check, CommandFailed unless it ended with 0 or one of its warn_exits."""
     child = Child(command, stdin=PIPE if stdin else None, stdout=PIPE)
-    timer = threading.Timer(timeout, child.popen.kill) if timeout else None
+    timer = threading.Timer(timeout, child.signal, (signal.SIGKILL,)) if timeout else None
     if timer:
         timer.daemon = True
         timer.start()

@@ -7,6 +7,7 @@ import ctypes
 import errno
 import hashlib
 import os
+import signal
 import threading
 from collections.abc import Sequence
 
@@ -182,8 +183,7 @@ class Pipeline:
     def interrupt(self) -> None:
         """End the children from any thread; whoever reads or writes sees the pipes close."""
         for child in self.children:
-            with contextlib.suppress(ProcessLookupError):
-                child.popen.terminate()
+            child.signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """End every child now and close everything. No error when it has ended."""
