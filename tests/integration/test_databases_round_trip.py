@@ -199,8 +199,7 @@ def test_differences_show(pair: Pair) -> None:
         "DROP TABLE shop.zero_id;",
     )  # fmt: skip
     found = target.tables(pair.moved.facts)
-    pairs = zip(pair.moved.facts.tables, found, strict=True)
-    changed = {wanted.table for wanted, got in pairs if wanted != got}
+    changed = {t.table for t in set(pair.moved.facts.tables) - set(found)}
     # The event may have emptied the log meanwhile.
     assert changed - {"log"} == {"no_key", "customers", "NULL", "zero_id"}
-    assert {f.table: f.rows for f in found}["zero_id"] == -1
+    assert "zero_id" not in {t.table for t in found}

@@ -39,6 +39,17 @@ class Account:
         return f"{self.name}@{self.host}" if self.host or not self.role else self.name
 
 
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A way to keep commits still. One that needs quiet must not meet a long statement."""
+
+    statements: tuple[str, ...]
+    release: str
+    privilege: str
+    attempts: int
+    needs_quiet: bool = False
+
+
 class Dialect(ABC):
     """One kind of server."""
 
@@ -52,11 +63,9 @@ class Dialect(ABC):
     def position(self, session: Session) -> BinlogPosition | None:
         """Where the binlog stands; None with binlogs off. ServerSaid without the privilege."""
 
-    # What holds commits still, in order, and what lets go. Refusals end the attempt.
-    lock_statements: tuple[str, ...]
-    unlock_statement: str
-    # Whether running statements of others would stretch the attempt, and suffer from it.
-    lock_needs_quiet = False
+    @abstractmethod
+    def locks(self, tables: Sequence[tuple[str, str]]) -> list[Lock]:
+        """Ways to keep commits to these (schema, table) still, the one to try first first."""
 
     @abstractmethod
     def server_uuid(self, session: Session) -> str:

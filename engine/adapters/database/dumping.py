@@ -96,7 +96,7 @@ class ServerDump:
     def begun(self, timeout: float) -> None:
         self.moment.await_gate(time.monotonic() + timeout)
         self._layout = read_layout(self.moment.control, self.schemas)
-        self.moment.take()
+        self.moment.take(list(self._layout.tables))
         self._started.set()
 
     def _require_begun(self) -> None:

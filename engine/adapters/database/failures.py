@@ -13,17 +13,17 @@ _CLIENT = re.compile(r"ERROR (\d+) \(\w+\)(?: at line \d+)?(?: in file: [^:]*)?:
 _DUMP = re.compile(r"(?:mysqldump|mariadb-dump): (?:Got )?[Ee]rror:? (\d+): (.*)")
 _DUMP_TAIL = re.compile(r"(?:mysqldump|mariadb-dump): (.*) \((\d+)\)\s*\Z")
 
-ACCESS = frozenset({1044, 1045, 1130, 1698, 1862, 3118, 3159, 4151})
+ACCESS = frozenset({1045, 1130, 1698, 1862, 3118, 3159, 4151})
 UNREACHABLE = frozenset({2002, 2003, 2005, 2026})
 GONE = frozenset({1053, 1927, 2006, 2013, 2055, 4031})
-PRIVILEGE = frozenset({1142, 1143, 1227, 1370})
+PRIVILEGE = frozenset({1044, 1142, 1143, 1227, 1370})
 
 _REMEDIES: tuple[tuple[frozenset[int], str], ...] = (
     (ACCESS, "Check `user` and `password` of this source, and that this account may log in here."),
     (
         PRIVILEGE,
-        "Grant the account SELECT, SHOW VIEW, TRIGGER, EVENT, RELOAD, PROCESS and replication "
-        "monitoring on *.*, or use root.",
+        "Grant the account SELECT, SHOW VIEW, TRIGGER, EVENT, LOCK TABLES, RELOAD, PROCESS and "
+        "REPLICATION CLIENT on *.*, or use root.",
     ),
     (UNREACHABLE, "See that the server runs, and that `container`, `host` or `socket` name it."),
     (GONE, "The server stopped or cut the connection: see its error log, then run again."),

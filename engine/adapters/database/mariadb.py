@@ -8,6 +8,7 @@ from engine.adapters.database.dialect import (
     COMMON_DUMP_OPTIONS,
     Account,
     Dialect,
+    Lock,
     snapshot_holders,
 )
 from engine.adapters.database.programs import Programs
@@ -32,11 +33,13 @@ _DUMP_STATEMENTS = (
 class MariaDB(Dialect):
     flavor = "mariadb"
     session_settings = ("SET SESSION max_statement_time=0",)
-    # Unlike FLUSH TABLES WITH READ LOCK it holds up commits only, and waits for no SELECT.
-    lock_statements = ("BACKUP STAGE START", "BACKUP STAGE BLOCK_COMMIT")
-    unlock_statement = "BACKUP STAGE END"
     load_settings = ("check_constraint_checks=OFF", "max_statement_time=0")
     raises_write_timeout = True
+
+    def locks(self, tables: Sequence[tuple[str, str]]) -> list[Lock]:
+        # Unlike FLUSH TABLES WITH READ LOCK it waits for no SELECT, and shuts no table.
+        stages = ("BACKUP STAGE START", "BACKUP STAGE BLOCK_COMMIT")
+        return [Lock(stages, "BACKUP STAGE END", "RELOAD", 3)]
 
     def position(self, session: Session) -> BinlogPosition | None:
         rows = session.query("SHOW MASTER STATUS")

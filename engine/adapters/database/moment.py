@@ -1,11 +1,11 @@
 """The one moment of a dump: its data, our snapshot and the binlog position are of it.
 
 The dump program is started but waits at its gate (a user lock that our session holds). Then: a
-global lock, the position, our own snapshot, the gate opened; as soon as the dump's own snapshot is
-seen, the lock is released. So writers wait for a dump program's start, about 0.2 s, however long
-the pipeline took to be built. The lock belongs to a client whose stdin is ours: if this process
-dies, it is gone. Where no lock can be had, the dump runs without, and nothing is claimed that was
-not proven.
+lock on commits, the position, our own snapshot, the gate opened; as soon as the dump's own
+snapshot is seen, the lock is released. So writers wait for a dump program's start, about 0.2 s,
+however long the pipeline took to be built. The lock belongs to a client whose stdin is ours: if
+this process dies, it is gone. Where no lock can be had, the dump runs without, and nothing is
+claimed that was not proven.
 
 DDL is not held off while the dump runs (LOCK INSTANCE FOR BACKUP and BACKUP LOCK could): a
 deployment that hangs for the length of a dump is worse than a dump that says it must be repeated.
@@ -17,22 +17,21 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from engine.adapters.database.dialect import Dialect
+from engine.adapters.database.dialect import Dialect, Lock
 from engine.adapters.database.failures import PRIVILEGE, ServerSaid
 from engine.adapters.database.quoting import from_hex, quote_text
 from engine.adapters.database.session import Session
 from engine.core.errors import DatabaseError
 from engine.core.snapshot import BinlogPosition
 
-LOCK_ATTEMPTS = 3
 LOCK_SECONDS = 5  # one attempt; writers queue behind it meanwhile
 LOCK_PAUSE = 3.0
-QUIET_SECONDS = 20.0  # how long to wait for a moment without long statements
+QUIET_SECONDS = 5.0  # how long to wait for a moment without long statements
 LONG_SECONDS = 1  # a statement that has run so long may run much longer
 HOLD_SECONDS = 10.0  # from the lock to the dump's snapshot
 # The server refreshes its list of transactions only if nobody read it for 0.1 s.
 _POLL = 0.12
-_LOCK_TIMEOUT = 1205
+_HELD_UP = frozenset({1205, 1213})  # lock wait timeout, deadlock
 
 
 def _at_gate(gate: str) -> str:
@@ -46,7 +45,7 @@ class Moment:
     `connection` is the dump's, 0 when it came and went unseen."""
 
     dialect: Dialect
-    control: Session  # holds the gate, then the global lock
+    control: Session  # holds the gate, then the lock on commits
     reader: Session  # gets the snapshot
     gate: str
     warnings: list[str] = field(default_factory=list)
@@ -64,24 +63,24 @@ class Moment:
                 )
             time.sleep(0.03)
 
-    def take(self) -> None:
+    def take(self, tables: Sequence[tuple[str, str]]) -> None:
         """DatabaseError when the dump does not start in time; the lock is released in any case."""
         # Asked before the lock: what is asked under it makes writers wait.
         own = [int(s.value("SELECT CONNECTION_ID()") or 0) for s in (self.control, self.reader)]
         self.reader.query("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        locked = self._lock()
+        release = self.lock(tables)
         try:
             before = self._read_position()
             self.reader.query("START TRANSACTION WITH CONSISTENT SNAPSHOT")
             seen = self._open_gate(own)
-            if locked:
+            if release:
                 self.proven = seen is True
             elif seen:
                 # Nothing was written between the two snapshots if the binlog stands still.
                 self.proven = before is not None and before == self._read_position()
         finally:
-            if locked and not self.control.closed:
-                self.control.query(self.dialect.unlock_statement)
+            if release and not self.control.closed:
+                self.control.query(release)
         if seen is False:
             raise DatabaseError(
                 f"the dump did not start to read within {HOLD_SECONDS:g} s; writers were let go",
@@ -102,63 +101,60 @@ class Moment:
         )
         return self.control.value(sql, 10) != "0"
 
-    def _lock(self) -> bool:
-        """Hold commits still. False, with a warning, when that cannot be had."""
-        if self.dialect.lock_needs_quiet and not self._quiet():
-            self.warnings.append(
-                "no moment without long statements came, so the dump ran without a global lock: "
-                + self._long_statements()
-            )
-            return False
+    def lock(self, tables: Sequence[tuple[str, str]]) -> str | None:
+        """Hold commits still. The statement that lets go, or None, with a warning, when it
+        cannot be had."""
         self.control.attempt(f"SET SESSION lock_wait_timeout={LOCK_SECONDS}")
-        refused: ServerSaid | None = None
-        for attempt in range(LOCK_ATTEMPTS):
-            if attempt:
-                time.sleep(LOCK_PAUSE)  # let the writers through that queued behind us
-            refused = self._try_lock()
+        reasons: list[str] = []
+        for way in self.dialect.locks(tables):
+            if way.needs_quiet and (busy := self._unquiet()):
+                reasons.append(f"there was no moment without long statements ({busy})")
+                continue
+            refused = self._try(way, len(tables))
             if refused is None:
-                return True
-            if refused.number != _LOCK_TIMEOUT:
-                break
-        assert refused is not None
-        if refused.number not in PRIVILEGE | {_LOCK_TIMEOUT}:
-            raise refused
-        reason = (
-            "this account may not take one (grant it RELOAD)"
-            if refused.number in PRIVILEGE
-            else f"{LOCK_ATTEMPTS} attempts of {LOCK_SECONDS} s failed"
-        )
-        self.warnings.append(
-            f"the dump ran without a global lock, since {reason}: {refused.message}"
-        )
-        return False
-
-    def _try_lock(self) -> ServerSaid | None:
-        for statement in self.dialect.lock_statements:
-            refused = self.control.attempt(statement, LOCK_SECONDS + 10)
-            if refused:
-                self.control.attempt(self.dialect.unlock_statement)
-                return refused
+                return way.release
+            if refused.number in PRIVILEGE:
+                reasons.append(f"this account may not take it (grant {way.privilege})")
+            elif refused.number in _HELD_UP:
+                reasons.append(f"it could not be had in {way.attempts} x {LOCK_SECONDS} s")
+            else:
+                raise refused
+        self.warnings.append(f"the dump ran without a lock on commits: {'; '.join(reasons)}")
         return None
 
-    def _quiet(self) -> bool:
+    def _try(self, way: Lock, tables: int) -> ServerSaid | None:
+        refused: ServerSaid | None = None
+        for attempt in range(way.attempts):
+            if attempt:
+                time.sleep(LOCK_PAUSE)  # let the writers through that queued behind us
+            for statement in way.statements:
+                # The server waits so long for each table at most; the sum is ours to bound.
+                refused = self.control.attempt(statement, 10 + LOCK_SECONDS * (2 + tables))
+                if refused:
+                    self.control.attempt(way.release)
+                    break
+            if refused is None or refused.number not in _HELD_UP:
+                break
+        return refused
+
+    def _unquiet(self) -> str:
+        """Long statements that did not end; empty in a quiet moment."""
         deadline = time.monotonic() + QUIET_SECONDS
-        while self._long_statements():
+        while busy := self._long_statements():
             if time.monotonic() > deadline:
-                return False
+                break
             time.sleep(0.5)
-        return True
+        return busy
 
     def _long_statements(self) -> str:
-        """`connection 7 of app, 12 s`; empty in a quiet moment."""
+        """`connection 7 of app, 12 s`"""
         rows = self.control.query(
             "SELECT ID, HEX(USER), TIME FROM information_schema.PROCESSLIST "
             f"WHERE COMMAND IN ('Query', 'Execute') AND TIME >= {LONG_SECONDS} "
             "AND ID <> CONNECTION_ID() AND USER <> 'system user' "
             f"AND IFNULL(INFO,'') NOT LIKE {_at_gate('mentat-dr-%')} ORDER BY TIME DESC LIMIT 3"
         )
-        told = [f"connection {row[0]} of {from_hex(row[1])}, {row[2]} s" for row in rows]
-        return "; ".join(told)
+        return "; ".join(f"connection {r[0]} of {from_hex(r[1])}, {r[2]} s" for r in rows)
 
     def _read_position(self) -> BinlogPosition | None:
         try:

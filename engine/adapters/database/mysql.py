@@ -8,6 +8,7 @@ from engine.adapters.database.dialect import (
     COMMON_DUMP_OPTIONS,
     Account,
     Dialect,
+    Lock,
     snapshot_holders,
 )
 from engine.adapters.database.failures import ServerSaid
@@ -27,16 +28,23 @@ class MySQL(Dialect):
         "SET SESSION max_execution_time=0",
         "SET SESSION print_identified_with_as_hex=ON",  # a hash holds quotes and control bytes
     )
-    lock_statements = ("FLUSH TABLES WITH READ LOCK",)
-    unlock_statement = "UNLOCK TABLES"
-    # It flushes tables, so it waits for every running SELECT; and one that gives up leaves the
-    # tables of that SELECT closed to everybody until it ends. So it is tried in quiet moments.
-    lock_needs_quiet = True
     load_settings = (
         "sql_require_primary_key=OFF",
         "sql_generate_invisible_primary_key=OFF",
         "restrict_fk_on_non_standard_key=OFF",
     )
+
+    def locks(self, tables: Sequence[tuple[str, str]]) -> list[Lock]:
+        # FLUSH waits for every running SELECT, and when it gives up, the tables of that SELECT
+        # stay shut to everybody until it ends: so once, in a quiet moment. LOCK TABLES does not
+        # care about SELECTs, but a transaction may come out of it as a deadlock's victim: so only
+        # where there is no quiet moment or no privilege for the other.
+        release = "UNLOCK TABLES"
+        flush = Lock(("FLUSH TABLES WITH READ LOCK",), release, "RELOAD", 1, needs_quiet=True)
+        listed = ", ".join(f"{quote_name(schema)}.{quote_name(t)} READ" for schema, t in tables)
+        if not listed:
+            return [flush]
+        return [flush, Lock((f"LOCK TABLES {listed}",), release, "LOCK TABLES", 3)]
 
     def position(self, session: Session) -> BinlogPosition | None:
         try:
