@@ -201,7 +201,7 @@ class DockerContainers:
         with self._docker.asking():
             if self._docker.local and marks.sees_containers(client):
                 return 0
-            return marks.kill_inside(client, marker)
+            return marks.kill_inside(self._docker.patient(), marker)
 
 
 def _mounts(entry: Mapping[str, Any], volume: str, mountpoint: str) -> bool:

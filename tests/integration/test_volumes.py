@@ -14,7 +14,7 @@ import pytest
 from engine.adapters import command
 from engine.adapters.pipeline import Pipeline, Tap
 from engine.adapters.volume import GnuTar
-from engine.core.commands import Ended
+from engine.core.commands import Command, Ended
 from engine.core.errors import SourceMissing, TreeError
 from tests.integration import hostile_tree
 from tests.integration.hostile_tree import differences
@@ -37,7 +37,7 @@ def copy(
     target.mkdir()
     tap = Tap()
     with trees.counting(source, paths) as counted:
-        stages = [
+        stages: list[Command | Tap] = [
             trees.pack_command(source, paths, exclude, counted.listing),
             tap,
             trees.unpack_command(target),

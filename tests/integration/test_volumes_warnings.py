@@ -133,7 +133,7 @@ def test_a_disk_that_cannot_be_read_fails(tmp_path: Path) -> None:
     with mounting(image, mounted):
         for name in ("good", "lost"):
             (mounted / name).write_bytes(os.urandom(40_000))
-    show = ["debugfs", "-R", "stat /lost", image]
+    show = ["debugfs", "-R", "stat /lost", str(image)]
     blocks = subprocess.run(show, check=True, capture_output=True, text=True).stdout
     found = re.search(r"\(IND\):(\d+)", blocks)
     assert found
