@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from engine.core.errors import MentatError, UsageError
 from engine.jobs import board
-from engine.operations import debris
+from engine.operations import debris, kept
 from engine.operations.context import Context
 
 
 def clear(ctx: Context) -> None:
     """Put back containers a dead job left paused or stopped, end what it left running inside
-    containers, and remove its half-made copies. Docker is asked only when a note says so."""
+    containers, bring its half-made switch to an end, and remove its half-made copies. Docker is
+    asked only when a note says so."""
     if any((ctx.state / "quiesce").glob("*.json")):
         from engine.jobs.quiesce import recover_quiesced
 
@@ -20,6 +21,7 @@ def clear(ctx: Context) -> None:
         except MentatError as error:
             ctx.warn("put-back", f"containers of a dead job may still be paused: {error.message}")
     _end_marked(ctx)
+    kept.settle(ctx, lambda job: _alive(ctx, job))
     debris.clear(ctx, lambda job: _alive(ctx, job))
 
 

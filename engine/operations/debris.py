@@ -1,6 +1,6 @@
 """What a restore makes on its way, noted durably before it is made, so that a killed job's
 leftovers are removed by the next one. A note is dropped before what it names comes to hold
-anything that was live."""
+anything that was live: from then on a record of kept data answers for it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from typing import Literal
 
 import msgspec
 
-from engine.core.errors import ContainersError, MentatError, SourceMissing
+from engine.core.errors import ContainersError, MentatError, SourceMissing, UsageError
+from engine.operations import durable, kept
 from engine.operations.context import Context
 
 How = Literal["container", "volume", "directory"]
@@ -32,34 +33,65 @@ class Note:
     """A durable note that `what` is this job's to remove, until `drop`."""
 
     def __init__(self, ctx: Context, how: How, what: str) -> None:
+        self._ctx = ctx
+        self.made = Made(ctx.job_id, how, what)
         folder = ctx.state / "debris"
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._file = folder / f"{ctx.job_id}-{how}-{abs(hash(what)):x}.json"
-        fd = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(fd, "wb") as stream:
-            stream.write(msgspec.json.encode(Made(ctx.job_id, how, what)))
-            stream.flush()
-            os.fsync(stream.fileno())
+        self._stands = True
+        durable.write(self._file, msgspec.json.encode(self.made))
 
     def drop(self) -> None:
-        self._file.unlink(missing_ok=True)
+        durable.remove(self._file)
+        self._stands = False
+
+    def clean(self) -> None:
+        """Remove what was made, if the note still stands. What cannot be removed now stays noted:
+        the next job tries again."""
+        if not self._stands:
+            return
+        try:
+            _remove(self._ctx, self.made)
+        except (MentatError, OSError) as error:
+            self._ctx.warn("debris", f"{self.made.what} could not be removed yet: {error}")
+            return
+        self.drop()
 
 
 @contextlib.contextmanager
 def noted(ctx: Context, how: How, what: str) -> Iterator[Note]:
-    """A note for the length of a block that removes what it made when it fails."""
+    """A note for the length of a block, before which there is no `what`. When the block fails,
+    what it made is removed, unless it dropped the note. UsageError when the name is taken."""
+    _require_free(ctx, how, what)
     note = Note(ctx, how, what)
     try:
         yield note
-    finally:
-        note.drop()
+    except BaseException:
+        note.clean()
+        raise
+    note.drop()
+
+
+def _require_free(ctx: Context, how: How, what: str) -> None:
+    """What was there before must never be taken for this job's own."""
+    if how == "directory":
+        taken = os.path.lexists(what)
+    else:
+        containers = ctx.containers()
+        taken = True
+        try:
+            containers.container(what) if how == "container" else containers.volume(what)
+        except SourceMissing:
+            taken = False
+    if taken:
+        raise UsageError(
+            f"there is a {how} {what} already", "Choose another name, or remove it first."
+        )
 
 
 def clear(ctx: Context, alive: Callable[[str], bool]) -> None:
     """Remove what dead jobs left, and end what they left running inside containers. What cannot
     be removed now is said and left noted."""
     folder = ctx.state / "debris"
-    dead: set[str] = set()
     for file in sorted(folder.glob("*.json")):
         try:
             made = msgspec.json.decode(file.read_bytes(), type=Made)
@@ -68,18 +100,19 @@ def clear(ctx: Context, alive: Callable[[str], bool]) -> None:
             continue
         if made.job == ctx.job_id or alive(made.job):
             continue
-        dead.add(made.job)
+        if kept.holds(ctx.state, made.what):
+            continue  # it may hold what was live: not debris
         try:
             _remove(ctx, made)
         except (MentatError, OSError) as error:
             ctx.warn("debris", f"{made.what} of the dead job {made.job} is left: {error}")
             continue
         ctx.warn("debris", f"removed {made.how} {made.what}, left by the dead job {made.job}")
-        file.unlink(missing_ok=True)
+        durable.remove(file)
 
 
 def _remove(ctx: Context, made: Made) -> None:
-    with contextlib.suppress(SourceMissing):
+    with contextlib.suppress(SourceMissing, FileNotFoundError):
         if made.how == "container":
             ctx.containers().remove_container(made.what)
         elif made.how == "volume":

@@ -5,25 +5,26 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.core.commands import Command
-from engine.core.errors import DatabaseError, MentatError, RestoreDiffers, SourceMissing, UsageError
+from engine.core.errors import DatabaseError, RestoreDiffers, UsageError
 from engine.core.events import Result
 from engine.core.snapshot import Artifact, DatabaseFacts, TableFacts
-from engine.operations import debris, kept, rates, restore_server, switch
+from engine.operations import debris, rates, restore_server, switch
 from engine.operations.backup_database import DUMP, USERS
 from engine.operations.progress import Phase
 from engine.operations.restore_tree import (
     LABEL,
     empty_target,
     kept_words,
+    move_in,
     require_space,
     staging_beside,
-    sync_folder,
 )
 from engine.operations.streams import unpack
 from engine.ports import Container, Containers, Database, Volume
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from engine.operations.restore import Restoring
 
 _READY_SECONDS = 180.0
+_ASK_SECONDS = 5.0  # between two looks whether the container still runs
 
 
 def run(restoring: Restoring) -> Result:
@@ -67,8 +69,7 @@ def _to_directory(restoring: Restoring) -> Result:
         for artifact in restoring.manifest.artifacts:
             plain = staging / artifact.name.removesuffix(".zst.gpg")
             _write_plain(restoring, artifact, plain)
-        staging.rename(target)
-        sync_folder(target.parent)
+        move_in(staging, target)
     facts = {"bytes": restoring.manifest.raw_bytes, "target": str(target)}
     return Result("done", f"plain SQL written to {target}, its hash proven", facts)
 
@@ -115,15 +116,9 @@ def _fresh_server(
         debris.noted(ctx, "container", name),
     ):
         volume = containers.create_volume(volume_name, labels)
-        try:
-            yield _start_server(restoring, name, volume, model, network, labels, note)
-        except BaseException:
-            with contextlib.suppress(SourceMissing):
-                containers.remove_container(name)
-            with contextlib.suppress(SourceMissing):
-                if not kept.holds(ctx.state, volume_name):
-                    containers.remove_volume(volume_name)
-            raise
+        # Loaded tables take about the room of their dump; a full disk would hurt live servers too.
+        require_space(restoring, volume.mountpoint, restoring.manifest.raw_bytes)
+        yield _start_server(restoring, name, volume, model, network, labels, note)
 
 
 def _start_server(
@@ -308,22 +303,23 @@ def _in_place(restoring: Restoring) -> Result:
     before = f"{volume.name}_before_{stamp}"
     model = replace(live, image_id=live.image_id or facts.image_id)
     with _fresh_server(restoring, f"mentat-dr-restore-{stamp}", before, model, "none") as fresh:
+        switch.require_switchable(fresh.volume.mountpoint, [volume.mountpoint])
         checked = load(restoring, fresh.database)
         containers.stop(fresh.container.name)
         containers.remove_container(fresh.container.name)
         with Phase(ctx.emit, "switch", "Switch the restored data in", restoring.request.source):
-            old = switch.volume(restoring, fresh.volume, volume, fresh.note)
+            switched = switch.volume(restoring, fresh.volume, volume, fresh.note)
     with Phase(ctx.emit, f"ready {name}", "Wait for the server", restoring.request.source):
         try:
-            _require_serving(restoring, name)
-        except MentatError:
-            switch.undo(restoring, fresh.volume, volume)
+            _require_serving(restoring, name, name in switched.running)
+        except BaseException:
+            switch.undo(restoring, switched, volume)
             raise
     return Result(
         "done",
         f"{name} is restored: {checked['tables']} tables, {checked['rows']} rows "
-        f"compared{kept_words(old)}",
-        {**checked, "target": name, "kept": old},
+        f"compared{kept_words(switched.kept)}",
+        {**checked, "target": name, "kept": switched.kept},
     )
 
 
@@ -338,11 +334,28 @@ def _data_volume(containers: Containers, live: Container, facts: DatabaseFacts) 
     )
 
 
-def _require_serving(restoring: Restoring, name: str) -> None:
-    """The switched server answers with the configured credentials. A server that was not running
-    before is left as it was found."""
+def _require_serving(restoring: Restoring, name: str, ran: bool) -> None:
+    """A server that ran before answers again, with the configured credentials. One that did not
+    run is left as it was found."""
     ctx = restoring.ctx
-    if ctx.containers().container(name).state != "running" or restoring.source is None:
+    if not ran:
         ctx.warn("not-running", f"{name} was not running before and was not started", name)
         return
-    ctx.database(restoring.source, name).wait_ready(_READY_SECONDS)
+    if restoring.source is None:
+        ctx.warn("not-asked", f"no source is configured for {name}, so it was not asked", name)
+        return
+    database = ctx.database(restoring.source, name)
+    until = time.monotonic() + _READY_SECONDS
+    while True:
+        try:
+            database.wait_ready(_ASK_SECONDS)
+            return
+        except DatabaseError as error:
+            state = ctx.containers().container(name).state
+            if state in ("exited", "dead") or time.monotonic() > until:
+                words = ctx.containers().logs(name, 5)
+                raise DatabaseError(
+                    f"{name} does not serve after the switch: it is {state}: {error.message}; "
+                    f"its log ends: {' | '.join(words)}",
+                    "Its old data is put back. Try --to container, and look at the server there.",
+                ) from error

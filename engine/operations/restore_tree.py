@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,9 +17,11 @@ from engine.core.errors import (
 )
 from engine.core.events import Result
 from engine.core.snapshot import TreeFacts
-from engine.operations import debris, kept, rates, switch
+from engine.operations import debris, rates, switch
+from engine.operations.durable import sync_folder
 from engine.operations.progress import Phase
 from engine.operations.streams import unpack
+from engine.ports import Containers, Volume
 
 if TYPE_CHECKING:
     from engine.operations.context import Context
@@ -91,48 +91,75 @@ def require_space(restoring: Restoring, folder: Path, needed: int) -> None:
 
 @contextlib.contextmanager
 def staging_beside(ctx: Context, parent: Path) -> Iterator[tuple[Path, debris.Note]]:
-    """A private folder beside the target, removed unless it was moved away."""
+    """A private folder beside the target, removed when the block fails; moved away by the block
+    otherwise."""
     staging = parent / f".mentat-dr-restore-{ctx.job_id}"
-    note = debris.Note(ctx, "directory", str(staging))
-    try:
-        staging.mkdir(mode=0o700)
-    except OSError as error:
-        note.drop()
-        raise TreeError(
-            f"{staging} cannot be made: {error.strerror}", "Choose a target that can be written."
-        ) from error
-    try:
+    with debris.noted(ctx, "directory", str(staging)) as note:
+        try:
+            staging.mkdir(mode=0o700)
+        except OSError as error:
+            raise TreeError(
+                f"{staging} cannot be made: {error.strerror}",
+                "Choose a target that can be written.",
+            ) from error
         yield staging, note
-    finally:
-        if staging.exists():
-            shutil.rmtree(staging, ignore_errors=True)
-        note.drop()
 
 
 def empty_target(path: str) -> Path:
-    """The directory to restore to, which must not exist or be empty; its parents are made."""
+    """The directory to restore to, which must not exist or be empty, nor be a mount point; its
+    parents are made."""
     target = Path(path)
     if not target.is_absolute():
-        target = Path.cwd() / target
+        # A job has no place of its own that the operator could mean.
+        raise UsageError(f"{path!r} is not an absolute path", "Begin it with a slash.")
+    problem = target_problem(target)
+    if problem is not None:
+        raise problem
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(
             f"{target.parent} cannot be made: {error.strerror}", "Choose another directory."
         ) from error
-    if target.is_symlink() or (target.exists() and not target.is_dir()):
-        raise UsageError(f"{target} is not a directory", "Choose a name that is free.")
-    if target.is_dir() and any(target.iterdir()):
-        raise UsageError(f"{target} is not empty", "Choose an empty or a new directory.")
     return target
+
+
+def target_problem(target: Path) -> UsageError | None:
+    """Why nothing can be restored to this directory, as far as a look can tell."""
+    try:
+        if target.is_symlink() or (target.exists() and not target.is_dir()):
+            return UsageError(f"{target} is not a directory", "Choose a name that is free.")
+        if target.is_mount():
+            return UsageError(
+                f"{target} is a mount point, which cannot be replaced by what was proven beside it",
+                f"Choose a directory in it, such as {target / 'restored'}",
+            )
+        if target.is_dir() and any(target.iterdir()):
+            return UsageError(f"{target} is not empty", "Choose an empty or a new directory.")
+    except OSError as error:
+        return UsageError(
+            f"{target} cannot be looked at: {error.strerror}", "Choose another directory."
+        )
+    return None
+
+
+def move_in(staging: Path, target: Path) -> None:
+    """Give what was proven its final name, durably. TreeError when something came there first."""
+    try:
+        staging.rename(target)
+        sync_folder(target.parent)
+    except OSError as error:
+        raise TreeError(
+            f"{target} cannot be made: {error.strerror}",
+            "Choose a directory that nobody else uses.",
+        ) from error
 
 
 def _to_directory(restoring: Restoring) -> Result:
     target = empty_target(restoring.request.target.path)
     with staging_beside(restoring.ctx, target.parent) as (staging, _note):
         facts = fill(restoring, staging)
-        staging.rename(target)
-        sync_folder(target.parent)
+        move_in(staging, target)
     return Result(
         "done",
         f"restored to {target}, {facts['members']} files and directories proven",
@@ -147,12 +174,7 @@ def _to_new_volume(restoring: Restoring, tree: TreeFacts) -> Result:
     labels = {LABEL: "restored", f"{LABEL}.source": restoring.request.source}
     made = ""
     with debris.noted(ctx, "volume", name):
-        volume = containers.create_volume(name, labels)
-        try:
-            facts = fill(restoring, volume.mountpoint)
-        except BaseException:
-            containers.remove_volume(name)
-            raise
+        facts = fill(restoring, containers.create_volume(name, labels).mountpoint)
     for user in tree.containers[:1]:
         made = _container_for(restoring, tree, user, name)
     summary = f"restored into the new volume {name}, {facts['members']} files proven"
@@ -185,27 +207,31 @@ def _volume_in_place(restoring: Restoring, tree: TreeFacts) -> Result:
     ctx = restoring.ctx
     containers = ctx.containers()
     name = (restoring.source.volume if restoring.source else "") or tree.volume
-    try:
-        live = containers.volume(name)
-    except SourceMissing:
-        ctx.warn("volume-made", f"the volume {name} was gone and is made anew", tree.volume)
-        live = containers.create_volume(name, {})
+    live = _live_volume(containers, name)
     before = f"{name}_before_{restoring.stamp}"
     labels = {LABEL: "kept", f"{LABEL}.source": restoring.request.source}
     with debris.noted(ctx, "volume", before) as note:
         restored = containers.create_volume(before, labels)
-        try:
-            facts = fill(restoring, restored.mountpoint)
-        except BaseException:
-            containers.remove_volume(before)
-            raise
+        if live is not None:
+            switch.require_switchable(restored.mountpoint, [live.mountpoint])
+        facts = fill(restoring, restored.mountpoint)
+        if live is None:
+            ctx.warn("volume-made", f"the volume {name} was gone and is made anew", tree.volume)
+            live = containers.create_volume(name, {})
         with Phase(ctx.emit, "switch", "Switch the restored data in", restoring.request.source):
-            old = switch.volume(restoring, restored, live, note)
+            old = switch.volume(restoring, restored, live, note).kept
     return Result(
         "done",
         f"{name} is restored, {facts['members']} files and directories proven{kept_words(old)}",
         {**facts, "target": name, "kept": old},
     )
+
+
+def _live_volume(containers: Containers, name: str) -> Volume | None:
+    try:
+        return containers.volume(name)
+    except SourceMissing:
+        return None
 
 
 def kept_words(old: str) -> str:
@@ -216,25 +242,24 @@ def kept_words(old: str) -> str:
 def _paths_in_place(restoring: Restoring, tree: TreeFacts) -> Result:
     ctx = restoring.ctx
     root = Path(tree.root)
-    first = root / tree.paths[0]
+    relative = switch.outermost(tree.paths)
+    if "." in relative:
+        raise UsageError(
+            "the whole of / cannot be switched while it is in use",
+            "Restore to a directory (--to DIR) and copy from there.",
+        )
+    first = root / relative[0]
+    before = first.parent / f"{first.name}_before_{restoring.stamp}"
     with staging_beside(ctx, _existing(first.parent)) as (staging, note):
-        switch.require_one_file_system(staging, [root / p for p in tree.paths])
+        switch.require_switchable(staging, [root / path for path in relative])
         facts = fill(restoring, staging)
-        before = first.parent / f"{first.name}_before_{restoring.stamp}"
         with Phase(ctx.emit, "switch", "Switch the restored paths in", restoring.request.source):
-            note.drop()
-            switch.paths(restoring, staging, root, tree.paths)
-            record = kept.Kept(
-                ctx.job_id, restoring.request.source, "directory", str(before), ctx.clock()
-            )
-            kept.record(ctx.state, record)
-            staging.rename(before)
-            sync_folder(before.parent)
+            switch.paths(restoring, staging, before, root, relative, note)
     return Result(
         "done",
-        f"{', '.join('/' + p for p in tree.paths)} restored, {facts['members']} files and "
+        f"{', '.join('/' + p for p in relative)} restored, {facts['members']} files and "
         f"directories proven; the old ones are kept in {before}",
-        {**facts, "target": ", ".join("/" + p for p in tree.paths), "kept": str(before)},
+        {**facts, "target": ", ".join("/" + p for p in relative), "kept": str(before)},
     )
 
 
@@ -242,11 +267,3 @@ def _existing(folder: Path) -> Path:
     while not folder.is_dir():
         folder = folder.parent
     return folder
-
-
-def sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
