@@ -169,14 +169,18 @@ class Engine:
         """The snapshot behind a ref, a unique start of an id, or `latest`. UsageError if none."""
         from engine.repository import choose
 
-        rows = self._repo().entries(host or self.settings.host, source)
+        rows = self._repo().restorable(host or self.settings.host, source)
         return choose(rows, snapshot, source)
 
     def detail(self, snapshot: SnapshotId) -> SnapshotDetail:
         """Fetch the manifest and check its signature."""
         opened = self._repo().open(snapshot)
-        rows = self._repo().entries(snapshot.host, snapshot.source)
-        entry = next(row for row in rows if row.id == snapshot)
+        rows = self._repo().restorable(snapshot.host, snapshot.source)
+        # A manifest that only the local tier has is in no listing of the store.
+        absent = SnapshotEntry(
+            snapshot, opened.manifest.stored_bytes, committed=True, signed=opened.signature.good
+        )
+        entry = next((row for row in rows if row.id == snapshot), absent)
         return SnapshotDetail(opened.manifest, opened.signature, entry)
 
     def plan(self, request: RestoreRequest) -> RestorePlan:
@@ -259,7 +263,8 @@ class Engine:
             given["passphrase"] = passphrase.encode()
         return self._launch(
             "restore",
-            {"restore": asdict(request)},
+            # The snapshot by its ref: a newer one may come before the job looks for `latest`.
+            {"restore": asdict(plan.request)},
             f"restore {plan.title}",
             [request.source],
             given,

@@ -63,7 +63,7 @@ def restore(ctx: Context, request: RestoreRequest, passphrase: str | None) -> Re
 def find_manifest(ctx: Context, request: RestoreRequest) -> Manifest:
     """The trusted manifest of the snapshot that is asked for."""
     host = request.host or ctx.host
-    rows = ctx.repository.entries(host, request.source)
+    rows = ctx.repository.restorable(host, request.source)
     chosen = choose(rows, request.snapshot, request.source)
     return ctx.repository.trusted(chosen.id, request.accept_unsigned)
 
@@ -90,7 +90,12 @@ def _held(restoring: Restoring) -> Iterator[None]:
 
 
 def _record_proof(restoring: Restoring, result: Result) -> None:
-    """A restore that verified its result is a proof; keep it where the snapshot is."""
+    """A restore that verified its result is a proof; keep it where the snapshot is. SQL text that
+    no server has loaded proves no database, nor does a manifest that only the operator trusts."""
+    if restoring.request.accept_unsigned:
+        return
+    if restoring.manifest.kind == "database" and restoring.request.target.where == "directory":
+        return
     ctx = restoring.ctx
     try:
         ctx.repository.record_proof(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -131,10 +132,10 @@ def unpack(
     def fallback(store: ObjectStore, error: MentatError) -> None:
         ctx.warn("store-fallback", f"{error.message}; going on from another store")
 
-    chunks = ctx.repository.read(snapshot, artifact, fallback)
-    with ctx.processes.pipeline(
-        stages, feed=True, on_line=lambda line: _say(ctx, line)
-    ) as pipeline:
+    with (
+        contextlib.closing(ctx.repository.read(snapshot, artifact, fallback)) as chunks,
+        ctx.processes.pipeline(stages, feed=True, on_line=lambda line: _say(ctx, line)) as pipeline,
+    ):
         phase.watch(lambda: tap.count)
         for chunk in chunks:
             if not pipeline.write(chunk):

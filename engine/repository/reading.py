@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -52,7 +53,7 @@ def read_artifact(
     key: str,
     artifact: Artifact,
     on_fallback: Callable[[ObjectStore, MentatError], None] = lambda _store, _error: None,
-) -> Iterator[bytes]:
+) -> Generator[bytes, None, None]:
     """The stored bytes in order, from the first store that has them whole.
 
     A part is passed on only after its SHA-256 matched the manifest's (parts above 16 MiB: their
@@ -85,7 +86,9 @@ def read_artifact(
             running = fetcher.prove(piece, body, running)
             yield body
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        # A reader that gave up must not wait for an answer of a store that hangs.
+        fetcher.ended = True
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 class _Fetcher:
@@ -100,6 +103,8 @@ class _Fetcher:
         self._key = key
         self._artifact = artifact
         self._on_fallback = on_fallback
+        self.ended = False
+        self._dropping = threading.Lock()
 
     def fetch(self, piece: _Range) -> bytes:
         """The range, its hash checked when it is a whole part, from the first store able to."""
@@ -109,8 +114,13 @@ class _Fetcher:
                 return self._fetch_from(store, piece)
             except (StoreError, DamageError) as error:
                 failure = failure or self._translate(error, store, piece)
-                if len(self._stores) > 1 and store in self._stores:
-                    self._stores.remove(store)
+                if self.ended:
+                    break
+                with self._dropping:
+                    dropped = len(self._stores) > 1 and store in self._stores
+                    if dropped:
+                        self._stores.remove(store)
+                if dropped:
                     self._on_fallback(store, error)
         assert failure is not None
         raise failure

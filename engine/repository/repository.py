@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,7 @@ from engine.core.errors import (
     DamageError,
     ManifestAltered,
     MentatError,
+    ObjectExists,
     ObjectMissing,
     StoreError,
     UsageError,
@@ -26,7 +28,7 @@ from engine.core.snapshot import (
     SnapshotEntry,
     SnapshotId,
 )
-from engine.ports import Cipher, ObjectStore, SignatureCheck
+from engine.ports import Cipher, ObjectStore, SignatureCheck, StoredObject
 from engine.repository import inventory, manifest_codec
 from engine.repository.reading import read_artifact
 from engine.repository.writing import ArtifactWriter
@@ -68,8 +70,8 @@ class Repository:
         document = manifest_codec.encode(manifest)
         signature = self.cipher.sign(document)
         snapshot = manifest.id
-        self.store.put(snapshot.signature_key, signature, if_absent=True)
-        self.store.put(snapshot.manifest_key, document, if_absent=True)
+        _put_once(self.store, snapshot.signature_key, signature)
+        _put_once(self.store, snapshot.manifest_key, document)
         if self.local is None:
             return []
         try:
@@ -109,14 +111,30 @@ class Repository:
 
     def entries(self, host: str = "", source: str = "") -> list[SnapshotEntry]:
         """Snapshots and debris of a host's source, of a host or of all, newest first."""
+        return inventory.entries(self._listed(self.store, host, source))
+
+    def restorable(self, host: str, source: str) -> list[SnapshotEntry]:
+        """`entries` for a restore: the local tier's when the store does not answer and the local
+        tier has any."""
+        try:
+            return self.entries(host, source)
+        except StoreError:
+            if self.local is None:
+                raise
+            rows = []
+            with contextlib.suppress(StoreError):
+                rows = inventory.entries(self._listed(self.local, host, source))
+            if not rows:
+                raise
+            return rows
+
+    @staticmethod
+    def _listed(store: ObjectStore, host: str, source: str) -> Iterator[StoredObject]:
         if host and source:
-            objects = [
-                *self.store.list(f"{ROOT}/{host}/{source}/"),
-                *self.store.list(f"{ROOT}/{host}/journal/proofs/{source}/"),
-            ]
+            yield from store.list(f"{ROOT}/{host}/{source}/")
+            yield from store.list(f"{ROOT}/{host}/journal/proofs/{source}/")
         else:
-            objects = list(self.store.list(f"{ROOT}/{host}/" if host else f"{ROOT}/"))
-        return inventory.entries(objects)
+            yield from store.list(f"{ROOT}/{host}/" if host else f"{ROOT}/")
 
     def open(self, snapshot: SnapshotId) -> Opened:
         """Fetch the manifest and check its signature; what to make of it is the caller's.
@@ -171,7 +189,7 @@ class Repository:
         snapshot: SnapshotId,
         artifact: Artifact,
         on_fallback: Callable[[ObjectStore, MentatError], None],
-    ) -> Iterator[bytes]:
+    ) -> Generator[bytes, None, None]:
         """The artifact's stored bytes, proven part by part; the local tier is tried first."""
         return read_artifact(
             self._stores(local_first=True),
@@ -194,6 +212,16 @@ class Repository:
         if self.local is None:
             return (self.store,)
         return (self.local, self.store) if local_first else (self.store, self.local)
+
+
+def _put_once(store: ObjectStore, key: str, body: bytes) -> None:
+    """Put what must not be there. An answer that was lost makes the store refuse the second
+    attempt, though the first has done it."""
+    try:
+        store.put(key, body, if_absent=True)
+    except ObjectExists:
+        if store.get(key) != body:
+            raise
 
 
 def choose(rows: Sequence[SnapshotEntry], wanted: str, source: str) -> SnapshotEntry:

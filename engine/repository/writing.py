@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 import queue
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from engine.core.snapshot import Part
 from engine.ports import ObjectStore, Upload
 
 PART_BYTES = 8 << 20
+PROVEN_BYTES = 16 << 20  # most of a part in the manifest; larger uploaded parts are several
 _BUDGET = 48 << 20
 _STEP = 1000
 
@@ -48,6 +50,7 @@ class ArtifactWriter:
         self._local: Upload | None = None
         self.local_error: MentatError | None = None
         self.stored = 0
+        self._ending = threading.Lock()
         if local is not None:
             try:
                 self._local = local.begin_upload(key)
@@ -58,7 +61,7 @@ class ArtifactWriter:
         """Read fd to its end, storing parts; `progress` is called after each read of the pipe."""
         whole = hashlib.sha256()
         parts: list[Part] = []
-        pending: list[Future[Part]] = []
+        pending: list[Future[list[Part]]] = []
         with ThreadPoolExecutor(4, thread_name_prefix="upload") as pool:
             try:
                 buffers = _Buffers()
@@ -74,33 +77,44 @@ class ArtifactWriter:
                     whole.update(body)
                     pending.append(pool.submit(self._put, number, body, buffer, buffers))
                     while pending and pending[0].done():
-                        parts.append(pending.pop(0).result())
+                        parts.extend(pending.pop(0).result())
                     if count < len(buffer):
                         break
-                parts.extend(future.result() for future in pending)
+                parts.extend(part for future in pending for part in future.result())
             except BaseException:
                 for future in pending:
                     future.cancel()
                 raise
         return StoredFacts(self.stored, whole.hexdigest(), tuple(parts))
 
-    def _put(self, number: int, body: memoryview, buffer: bytearray, buffers: _Buffers) -> Part:
+    def _put(
+        self, number: int, body: memoryview, buffer: bytearray, buffers: _Buffers
+    ) -> list[Part]:
         try:
             digest = hashlib.sha256(body).digest()
             self._upload.put_part(number, body, digest)
-            if self._local is not None:
-                try:
-                    self._local.put_part(number, body, digest)
-                except MentatError as error:
-                    self.local_error = error
-                    failed, self._local = self._local, None
-                    failed.abort()
-            return Part(len(body), digest.hex())
+            self._put_local(number, body, digest)
+            return _parts(body, digest)
         except BaseException as error:
             buffers.fail(error)
             raise
         finally:
             buffers.give(buffer)
+
+    def _put_local(self, number: int, body: memoryview, digest: bytes) -> None:
+        """The first failure of any thread ends the local copy."""
+        local = self._local
+        if local is None:
+            return
+        try:
+            local.put_part(number, body, digest)
+        except MentatError as error:
+            with self._ending:
+                if self._local is None:
+                    return
+                self._local, self.local_error = None, error
+            with contextlib.suppress(MentatError):
+                local.abort()
 
     def complete(self) -> None:
         """Make the artifact visible: only after its producer is known to have ended well."""
@@ -154,6 +168,15 @@ class _Buffers:
     def fail(self, error: BaseException) -> None:
         self._error = error
         self._free.put(error)
+
+
+def _parts(body: memoryview, digest: bytes) -> list[Part]:
+    """What the manifest says of an uploaded part: ranges small enough for a reader to prove each
+    before it passes it on, and to take it from another store when it is damaged."""
+    if len(body) <= PROVEN_BYTES:
+        return [Part(len(body), digest.hex())]
+    pieces = (body[at : at + PROVEN_BYTES] for at in range(0, len(body), PROVEN_BYTES))
+    return [Part(len(piece), hashlib.sha256(piece).hexdigest()) for piece in pieces]
 
 
 def _fill(fd: int, buffer: bytearray, progress: Callable[[], None]) -> int:
