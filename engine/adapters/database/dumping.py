@@ -81,7 +81,7 @@ class ServerDump:
     base: DatabaseFacts  # flavor and version; no tables
     schemas: tuple[str, ...]
     command: Command
-    users_sql: bytes
+    users_sql: bytes = field(repr=False)  # holds hashes of passwords
     users: int
     monitor: Callable[[], Session]
     checksums: bool

@@ -110,7 +110,7 @@ class Moment:
             if way.needs_quiet and (busy := self._unquiet()):
                 reasons.append(f"there was no moment without long statements ({busy})")
                 continue
-            refused = self._try(way, len(tables))
+            refused = self._try(way)
             if refused is None:
                 return way.release
             if refused.number in PRIVILEGE:
@@ -122,14 +122,15 @@ class Moment:
         self.warnings.append(f"the dump ran without a lock on commits: {'; '.join(reasons)}")
         return None
 
-    def _try(self, way: Lock, tables: int) -> ServerSaid | None:
+    def _try(self, way: Lock) -> ServerSaid | None:
         refused: ServerSaid | None = None
         for attempt in range(way.attempts):
             if attempt:
                 time.sleep(LOCK_PAUSE)  # let the writers through that queued behind us
             for statement in way.statements:
-                # The server waits so long for each table at most; the sum is ours to bound.
-                refused = self.control.attempt(statement, 10 + LOCK_SECONDS * (2 + tables))
+                # The server's limit is for each table. Beyond ours the session ends, which lets
+                # the writers go.
+                refused = self.control.attempt(statement, 3 * LOCK_SECONDS)
                 if refused:
                     self.control.attempt(way.release)
                     break
