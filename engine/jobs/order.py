@@ -23,7 +23,7 @@ def dependants_first(containers: Sequence[Container]) -> list[Container]:
         if container.id in met:
             return
         met.add(container.id)
-        for provider in needs[container.id]:
+        for provider in reversed(needs[container.id]):
             visit(provider)
         providers_first.append(container)
 
