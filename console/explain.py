@@ -104,15 +104,18 @@ def key_words(keys: tuple[Key, ...], now: datetime) -> tuple[Level, str]:
     bad = [k for k in usable if k.expired or k.revoked]
     if bad:
         word = "revoked" if bad[0].revoked else "expired"
-        return "critical", f"{_owner(bad[0])} is {word}: backups cannot be encrypted to it"
+        return "critical", f"{owner(bad[0])} is {word}: backups cannot be encrypted to it"
     dated = sorted((k for k in usable if k.expires), key=lambda k: k.expires or now)
     secret = "" if any(k.has_secret for k in usable) else "; no secret key here, so no restore here"
     if not dated or dated[0].expires is None:
-        return ("warning" if secret else "ok"), f"{_owner(usable[0])} never expires{secret}"
+        return ("warning" if secret else "ok"), f"{owner(usable[0])} never expires{secret}"
     left = dated[0].expires - now
     soon = left < SOON or bool(secret)
-    return ("warning" if soon else "ok"), f"{_owner(dated[0])} expires in {span(left)}{secret}"
+    return ("warning" if soon else "ok"), f"{owner(dated[0])} expires in {span(left)}{secret}"
 
 
-def _owner(key: Key) -> str:
-    return key.user_ids[0] if key.user_ids else key.fingerprint
+def owner(key: Key) -> str:
+    """The address of a key, or what else names it."""
+    name = key.user_ids[0] if key.user_ids else key.fingerprint
+    address = name.rpartition("<")[2].rstrip(">")
+    return address if "@" in address else name

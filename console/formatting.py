@@ -83,7 +83,7 @@ def duration(seconds: float | None) -> str:
     """`25 s`, `1m40`, `2h05`, `3 d 4 h`; `?` when unknown."""
     if seconds is None:
         return "?"
-    if 0 < seconds < 0.95:
+    if 0.05 <= seconds < 0.95:
         return f"{seconds:.1f} s"
     whole = max(0, round(seconds))
     if whole < 60:

@@ -24,6 +24,7 @@ class OnPty:
     def __init__(self, child: subprocess.Popen[bytes], master: int) -> None:
         self.child, self.master = child, master
         self.written = b""
+        self._mark = 0
 
     def read(self, seconds: float) -> bytes:
         """What the child writes within so many seconds."""
@@ -42,17 +43,15 @@ class OnPty:
         self.written += got
         return got
 
-    def until(self, text: bytes) -> bytes:
-        """Read until the text was written."""
-        got, end = b"", monotonic() + PATIENCE
-        while text not in got:
-            assert monotonic() < end, f"never came: {text!r} in {got[-3000:]!r}"
-            assert self.child.poll() is None or self._drain(got, text), got[-3000:]
-            got += self.read(0.1)
-        return got
-
-    def _drain(self, got: bytes, text: bytes) -> bool:
-        return text in got + self.read(0.2)
+    def until(self, text: bytes) -> None:
+        """Read until the text was written, after what the last call waited for."""
+        end = monotonic() + PATIENCE
+        while (found := self.written.find(text, self._mark)) < 0:
+            ended = self.child.poll() is not None
+            if not self.read(0.1) and ended:
+                raise AssertionError(f"ended before {text!r}: {self.written[-3000:]!r}")
+            assert monotonic() < end, f"never came: {text!r} in {self.written[-3000:]!r}"
+        self._mark = found + len(text)
 
     def quiet(self, seconds: float = 1.0) -> None:
         """Read until nothing is written for so long."""

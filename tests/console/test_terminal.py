@@ -124,7 +124,7 @@ def test_a_fault_of_the_console_shows_no_values() -> None:
 
 
 def test_a_dumb_terminal_is_refused_with_a_way_on() -> None:
-    with on_pty("tests.console.refused", env={"TERM": "dumb"}) as console:
+    with on_pty("tests.console.opening", env={"TERM": "dumb"}) as console:
         assert console.end() == 2
         console.read(0.2)
         assert b"TERM='dumb'" in console.written and b"--plain" in console.written

@@ -11,6 +11,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from console.door import Answer, Trouble
+from console.explain import owner
 from console.screens.restore.draft import Draft
 from console.screens.restore.page import Page
 from console.screens.restore.target import TargetPage
@@ -108,8 +109,8 @@ class KeyPage(Page):
             return
         self.draft.passphrase = passphrase
         key = answer.value
-        owner = (key.user_ids[0] if key.user_ids else key.fingerprint) if key else "symmetric"
-        self.draft.key_words = f"{owner}, " + ("passphrase checked" if passphrase else "opens")
+        whose = owner(key) if key else "symmetric"
+        self.draft.key_words = f"{whose}, " + ("passphrase checked" if passphrase else "opens")
         self._go_on()
 
     def _refused(self, trouble: Trouble) -> None:
