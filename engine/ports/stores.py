@@ -32,7 +32,9 @@ class Upload(Protocol):
         store checks the digest where it can. Part order is by number, not by arrival."""
 
     def complete(self) -> None:
-        """Make the object visible, all parts in order. ObjectExists when the key is taken."""
+        """Make the object visible, all parts in order. ObjectExists when the key is taken; when
+        two complete at the very same moment some servers let both win, the later one staying,
+        so what must have one winner is put with if_absent."""
 
     def abort(self) -> None:
         """Drop everything written. Safe to call at any time, also twice."""

@@ -15,13 +15,14 @@ import pytest
 
 from engine.adapters.local_store import LocalStore
 from engine.core.errors import BucketMissing, NoSpace, StoreDenied, StoreError
-from tests.contracts.object_store_contract import (
+from tests.contracts.object_store_contract import ObjectStoreContract
+from tests.contracts.upload_contract import (
     MIB,
-    ObjectStoreContract,
     OpenStore,
     keys,
     noise,
     put_part,
+    race_to_complete,
     upload_whole,
 )
 
@@ -40,6 +41,11 @@ class TestLocalStore(ObjectStoreContract):
     def test_is_not_offsite(self, open_store: OpenStore) -> None:
         assert not open_store().offsite
         assert open_store().name == "local"
+
+    def test_completing_has_one_winner(self, open_store: OpenStore) -> None:
+        for turn in range(20):
+            bodies = [noise(1000, seed) for seed in range(8)]
+            assert len(race_to_complete(open_store(), f"race/{turn}", bodies)) == 1
 
     def test_without_a_prefix(self, root: Path) -> None:
         store = LocalStore(root)
