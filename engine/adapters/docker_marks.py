@@ -8,8 +8,9 @@ import re
 import select
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.core.errors import ContainersError
 
@@ -103,10 +104,21 @@ def sees_containers(client: APIClient) -> bool:
     """Whether this machine's /proc shows the engine's containers: not in a container ourselves,
     and the engine not in a virtual machine. True when none runs."""
     for entry in client.containers():
-        pid = (client.inspect_container(entry["Id"]).get("State") or {}).get("Pid", 0)
+        pid = (_inspect(client, entry["Id"]).get("State") or {}).get("Pid", 0)
         if pid:
             return _contained(pid)
     return True
+
+
+def _inspect(client: APIClient, container: str) -> Mapping[str, Any]:
+    """Empty for one removed since it was listed."""
+    import docker.errors
+
+    try:
+        found: Mapping[str, Any] = client.inspect_container(container)
+    except docker.errors.NotFound:
+        return {}
+    return found
 
 
 def kill_inside(client: APIClient, marker: str) -> int:
@@ -114,7 +126,7 @@ def kill_inside(client: APIClient, marker: str) -> int:
     a shell looks for the marker. A container without a shell is left alone."""
     killed = 0
     for entry in client.containers():
-        if client.inspect_container(entry["Id"]).get("ExecIDs"):
+        if _inspect(client, entry["Id"]).get("ExecIDs"):
             there = _run_inside(client, entry["Id"], marker, "TERM")
             killed += there
             if there:
