@@ -34,8 +34,7 @@ class Answers:
     def survey(self, *, first: bool = False) -> None:
         """Ask for posture, inventory and keys. The first time the listing kept on disk comes
         before the store's answer, so that there is something to see without the store."""
-        self._once("posture", lambda: self._posture(first))
-        self._once("inventory", lambda: self._inventory(first))
+        self._once("listing", lambda: self._listing(first))
         self._once("keys", self._keys)
 
     def _once(self, what: str, ask: Callable[[], Awaitable[None]]) -> None:
@@ -52,19 +51,14 @@ class Answers:
 
         self._desk.run_worker(work(), group="survey", exit_on_error=False)
 
-    async def _posture(self, first: bool) -> None:
-        door = self._desk.door
+    async def _listing(self, first: bool) -> None:
+        """The store is listed once, for the posture; the inventory reads what that kept."""
+        door, post = self._desk.door, self._desk.post_message
         for fresh in (False, True) if first else (True,):
             ask = partial(door.engine.posture, refresh=fresh)
-            answer = await door.ask_within(45.0, "status", ask)
-            self._desk.post_message(PostureArrived(answer, fresh))
-
-    async def _inventory(self, first: bool) -> None:
-        door = self._desk.door
-        for fresh in (False, True) if first else (True,):
-            ask = partial(door.engine.snapshots, refresh=fresh)
-            answer = await door.ask_within(45.0, "inventory", ask)
-            self._desk.post_message(InventoryArrived(answer, fresh))
+            post(PostureArrived(await door.ask_within(45.0, "status", ask), fresh))
+            read = partial(door.engine.snapshots, refresh=False)
+            post(InventoryArrived(await door.ask_within(45.0, "inventory", read), fresh))
 
     async def _keys(self) -> None:
         door = self._desk.door
@@ -114,6 +108,8 @@ class Answers:
         job = message.job
         if listed and not job.operation:
             job = replace(listed, state=job.state)
+        if job.final and listed and not listed.final:
+            self.survey()  # it may have made a snapshot, a proof, or put data aside
         self._desk.model.put_job(job)
         for screen in self._desk.screen_stack:
             advanced = getattr(screen, "job_advanced", None)

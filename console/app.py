@@ -17,6 +17,7 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual import events
+from textual import screen as drawing
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
@@ -51,7 +52,9 @@ from console.theme import NIGHT, SIXTEEN
 from console.typeahead import TypeAhead
 from engine.api import Engine, MentatError, SnapshotEntry
 
-SURVEY = 60.0  # seconds between looks at the store; five times as long on a slow link
+SURVEY = 300.0  # seconds between looks at the store; three times as long on a slow link
+
+SLOW_FRAME = 0.2  # seconds between drawings on a slow link
 
 
 def utc_now() -> datetime:
@@ -130,7 +133,7 @@ class MentatApp(App[int]):
         self._answers.survey(first=True)
         self._follow_jobs()
         if self._ticking:
-            self.set_interval(SURVEY * (5 if self.slow_link else 1), self.action_refresh_all)
+            self.set_interval(SURVEY * (3 if self.slow_link else 1), self.action_refresh_all)
             self.set_interval(60.0 if self.slow_link else 10.0, self.repaint)
 
     def _tick(self) -> None:
@@ -320,6 +323,9 @@ def serve(engine: Engine, able: terminal.Terminal, *, slow_link: bool = False) -
         no_colour=able.no_colour,
         slow_link=slow_link,
     )
+    if slow_link:
+        # Textual reads its frame rate at import only, which is before this is known.
+        setattr(drawing, "UPDATE_PERIOD", SLOW_FRAME)  # noqa: B010
     app.run(mouse=not slow_link)
     return app.return_code or 0
 

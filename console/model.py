@@ -30,6 +30,14 @@ class Model:
     asking: set[str] = field(default_factory=set)  # what is being fetched right now
 
     @property
+    def listing_trouble(self) -> Trouble | None:
+        """Why the snapshots shown may not be all there are."""
+        store = self.posture.store if self.posture else None
+        if store and not store.reachable:
+            return Trouble(store.problem or "the store does not answer", store.remedy)
+        return self.snapshots_trouble or self.posture_trouble
+
+    @property
     def running(self) -> tuple[Job, ...]:
         return tuple(job for job in self.jobs or () if not job.final)
 

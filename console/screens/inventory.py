@@ -87,11 +87,11 @@ class InventoryScreen(MentatScreen[None]):
             table.empty = "no snapshot matches the filter"
         elif model.snapshots is None:
             table.empty = "reading the last listing"
-            if model.snapshots_trouble and "inventory" not in model.asking:
+            if model.listing_trouble and "listing" not in model.asking:
                 table.empty = "no listing is kept on this host"
         if model.snapshots is not None:
             table.set_rows(model.snapshots)
-        rows = trouble_rows(self.ink, model.snapshots_trouble) if model.snapshots_trouble else []
+        rows = trouble_rows(self.ink, model.listing_trouble) if model.listing_trouble else []
         if rows and model.snapshots is not None:
             listed = model.posture.store.listed_at if model.posture else None
             words = f"what you see was listed {age(listed, self.now)}" if listed else "old listing"

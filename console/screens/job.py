@@ -154,7 +154,6 @@ class JobScreen(MentatScreen[None]):
     def __init__(self, job_id: str) -> None:
         super().__init__()
         self.job_id = job_id
-        self._ended = False
         self._records: list[Record] = []
 
     @property
@@ -236,9 +235,6 @@ class JobScreen(MentatScreen[None]):
             self._records = []
         self._records += message.records
         follow(self.query_one("#job-journal", VirtualTable), self._records)
-        if message.job.final and not self._ended:
-            self._ended = True
-            self.desk.action_refresh_all()
 
     def action_log(self) -> None:
         self.desk.show_log(self.job_id)

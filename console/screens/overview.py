@@ -12,12 +12,12 @@ from textual.widget import Widget
 
 from console.acts import Act
 from console.explain import explain, key_words, short_kind, state_words
-from console.formatting import age, size, target, utc
+from console.formatting import age, clip, size, target, utc
 from console.ink import LEVEL_ROLE, STATE_ROLE
 from console.screens.base import MentatScreen
 from console.widgets.columns import Cell, Column
 from console.widgets.facts import Fact, Facts, Row
-from console.widgets.panels import moment, running_line, trouble_rows
+from console.widgets.panels import TITLE, moment, running_line, trouble_rows
 from console.widgets.table import VirtualTable
 from engine.api import STATE_WORDS, SourcePosture
 
@@ -164,7 +164,7 @@ class OverviewScreen(MentatScreen[None]):
                 Fact(
                     "LAST" if place == 0 else "",
                     ink.say(
-                        last.title or last.operation,
+                        clip(ink.safe(last.title or last.operation), TITLE, ink.glyphs.ellipsis),
                         " ",
                         (STATE_WORDS[last.state], STATE_ROLE[last.state]),
                         f" {when}",

@@ -8,10 +8,12 @@ from datetime import datetime
 from textual.content import Content
 
 from console.door import Trouble
-from console.formatting import age, amount, bar, duration, fraction, percent, rate, size, utc
+from console.formatting import age, amount, bar, clip, duration, fraction, percent, rate, size, utc
 from console.ink import Ink, Part
 from console.widgets.facts import Fact, Row
 from engine.api import Job, Phase, PlanLine, RestorePlan
+
+TITLE = 34  # cells of a job's title in a line with more to say
 
 
 def trouble_rows(ink: Ink, trouble: Trouble) -> list[Row]:
@@ -59,7 +61,8 @@ def phase_progress(ink: Ink, phase: Phase, cells: int, now: datetime) -> Content
 
 def running_line(ink: Ink, job: Job, cells: int, now: datetime) -> Content:
     """One line for a running job: its title, then its newest phase in short."""
-    title = ink.say((job.title or job.operation or job.id, "strong"))
+    name = clip(ink.safe(job.title or job.operation or job.id), TITLE, ink.glyphs.ellipsis)
+    title = ink.say((name, "strong"))
     phase = job.phase
     if phase is None:
         return ink.say(title, ("  starting", "muted"))

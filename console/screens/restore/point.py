@@ -63,8 +63,8 @@ class PointPage(Page):
     @on(VirtualTable.Moved)
     def _explain(self) -> None:
         rows: list[Row] = []
-        if self.model.snapshots_trouble:
-            rows += trouble_rows(self.ink, self.model.snapshots_trouble)
+        if self.model.listing_trouble:
+            rows += trouble_rows(self.ink, self.model.listing_trouble)
             rows.append(self.ink.say(("newer snapshots may exist that are not shown", "warning")))
         entry = self.table.row
         if entry is not None:

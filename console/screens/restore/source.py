@@ -98,8 +98,8 @@ class SourcePage(Page):
         if not self.table.total and self.model.posture:
             self.table.empty = "there is no source and no snapshot"
         rows = []
-        if self.model.snapshots_trouble:
-            rows += trouble_rows(self.ink, self.model.snapshots_trouble)
+        if self.model.listing_trouble:
+            rows += trouble_rows(self.ink, self.model.listing_trouble)
         choice = self.table.row
         if choice and choice.posture and choice.posture.level != "ok":
             words = f"{choice.source}: {state_words(choice.posture)}"
