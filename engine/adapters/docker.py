@@ -57,7 +57,13 @@ class DockerContainers:
     def volume(self, name: str) -> Volume:
         checked_name(name, "volume")
         with self._docker.asking(f"volume {name}"):
-            return models.volume(self._docker.quick().inspect_volume(name))
+            found = self._docker.quick().inspect_volume(name)
+        if kind := models.unmounted(found):
+            raise ContainersError(
+                f"the volume {name} is a {kind} mount, and not mounted now",
+                "Start a container that uses it, then try again.",
+            )
+        return models.volume(found)
 
     def using(self, volume: str) -> Sequence[Container]:
         """Also those that mount the volume's folder, or a part of it, by its path."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -49,12 +50,30 @@ def _mount(found: Mapping[str, Any]) -> Mount:
 
 
 def volume(found: Mapping[str, Any]) -> Volume:
+    """A volume that stands for a folder elsewhere (type none, o bind) is that folder: its own
+    mount point is empty while no container runs with it."""
+    options = found.get("Options") or {}
+    bound = "bind" in str(options.get("o", "")) and str(options.get("device", "")).startswith("/")
     return Volume(
         name=found["Name"],
-        mountpoint=Path(found.get("Mountpoint", "")),
+        mountpoint=Path(options["device"] if bound else found.get("Mountpoint", "")),
         driver=found.get("Driver", ""),
         labels=found.get("Labels") or {},
     )
+
+
+def unmounted(found: Mapping[str, Any]) -> str:
+    """What a volume mounts (`nfs`, ...) while it is not mounted, as between its containers' runs;
+    empty for a volume whose content is to be seen."""
+    options = found.get("Options") or {}
+    kind = str(options.get("type", ""))
+    if (
+        found.get("Driver") != "local"
+        or not options.get("device")
+        or "bind" in options.get("o", "")
+    ):
+        return ""
+    return "" if os.path.ismount(found.get("Mountpoint", "")) else kind or "device"
 
 
 def definition(
@@ -140,4 +159,6 @@ def _shareable(mount: Mapping[str, Any]) -> bool:
     source = str(mount.get("Source", ""))
     if mount.get("Type") != "bind" or mount.get("RW", True) or source.endswith(".sock"):
         return False
+    if str(mount.get("Destination", "")).startswith("/docker-entrypoint-initdb.d"):
+        return False  # first-start scripts would add to what is restored
     return not Path(source).is_socket()

@@ -85,6 +85,8 @@ def parse_key(key: str) -> tuple[SnapshotId, str] | None:
     parts = key.split("/")
     if len(parts) != 5 or parts[0] != ROOT or not parts[4]:
         return None
+    if not NAME.match(parts[1]) or not NAME.match(parts[2]):
+        return None  # nobody of ours wrote it, and names go into commands and onto screens
     found = parse_ref(parts[1], parts[2], parts[3])
     return (found, parts[4]) if found else None
 

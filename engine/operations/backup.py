@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 
-from engine.core.errors import MentatError, SourceError, UsageError
-from engine.core.events import Result, SnapshotCommitted
+from engine.core.errors import MentatError, UsageError
+from engine.core.events import Event, Result, SnapshotCommitted, Warned
 from engine.core.snapshot import (
     FORMAT_VERSION,
     Artifact,
@@ -32,6 +33,15 @@ def backup(ctx: Context, sources: Sequence[SourceSettings]) -> Result:
     worst error, saying which sources have one and which have none."""
     if not sources:
         raise UsageError("there is no source to back up", "Add a [[source]] to the configuration.")
+    warned: list[Warned] = []
+    tell = ctx.emit
+
+    def emit(event: Event) -> None:
+        if isinstance(event, Warned):
+            warned.append(event)
+        tell(event)
+
+    ctx = replace(ctx, emit=emit)
     ctx.repository.cipher.recipients()  # a key that cannot encrypt fails before any dump
     done: list[Manifest] = []
     failed: list[tuple[SourceSettings, MentatError]] = []
@@ -39,7 +49,8 @@ def backup(ctx: Context, sources: Sequence[SourceSettings]) -> Result:
         try:
             with ctx.lease(source.name):
                 done.append(backup_source(ctx, source))
-        except (SourceError, MentatError) as error:
+        except Exception as problem:  # a defect, too, costs one source and no more
+            error = _as_mentat(problem)
             if error.exit_code == 130:
                 raise
             failed.append((source, error))
@@ -48,18 +59,28 @@ def backup(ctx: Context, sources: Sequence[SourceSettings]) -> Result:
         _write_recovery_text(ctx)
     if failed:
         raise _summed(failed, done)
-    warned = sum(len(manifest.warnings) for manifest in done)
     stored = sum(manifest.stored_bytes for manifest in done)
     names = ", ".join(manifest.id.source for manifest in done)
     summary = f"{len(done)} of {len(sources)} sources backed up: {names}"
     if warned:
-        summary += f"; {warned} warnings"
+        summary += f"; {len(warned)} warnings"
     facts = {
         "snapshots": [m.id.ref for m in done],
         "stored_bytes": stored,
         "raw_bytes": sum(m.raw_bytes for m in done),
     }
     return Result("warnings" if warned else "done", summary, facts)
+
+
+def _as_mentat(problem: Exception) -> MentatError:
+    if isinstance(problem, MentatError):
+        return problem
+    error = MentatError(
+        f"{type(problem).__name__}: {problem}",
+        "This is a defect of mentat-dr, or of this machine: see the job's journal.",
+    )
+    error.__cause__ = problem  # its traceback goes to the journal
+    return error
 
 
 def _summed(
@@ -90,7 +111,7 @@ def backup_source(ctx: Context, source: SourceSettings) -> Manifest:
             for artifact in manifest.artifacts:
                 ctx.repository.holds(snapshot, artifact)
             for error in ctx.repository.commit(manifest):
-                ctx.warn("local-tier", f"no local copy: {error.message}", source.name)
+                session.no_local_copy(error)
         session.committed = True
     for line in manifest.warnings:
         ctx.warn("snapshot", line, source.name)
@@ -114,6 +135,7 @@ class Session:
         self.database: DatabaseFacts | None = None
         self.tree: TreeFacts | None = None
         self.committed = False
+        self._local_told = False
 
     @property
     def kind(self) -> Kind:
@@ -129,9 +151,13 @@ class Session:
             writer.abort()
             raise
         if writer.local_error is not None:
-            self.ctx.warn(
-                "local-tier", f"no local copy: {writer.local_error.message}", self.source.name
-            )
+            self.no_local_copy(writer.local_error)
+
+    def no_local_copy(self, error: MentatError) -> None:
+        """Say so once: what follows from the first failure tells nothing new."""
+        if not self._local_told:
+            self._local_told = True
+            self.ctx.warn("local-tier", f"no local copy: {error.message}", self.source.name)
 
     def manifest(self) -> Manifest:
         return Manifest(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 DUMP = "dump.sql.zst.gpg"
 USERS = "users.sql.zst.gpg"
 _BEGIN_SECONDS = 60.0
+_EXPLAIN_SECONDS = 1.0
 
 
 def run(session: Session) -> None:
@@ -30,8 +31,9 @@ def run(session: Session) -> None:
     with Phase(ctx.emit, f"connect {source.name}", "Ask the server", source.name):
         expected = database.size()
     with (
-        database.dump(source.schemas or None) as dump,
+        # The dump's end closes its sessions, so that a count under way does not hold up a cancel.
         ThreadPoolExecutor(1, thread_name_prefix="facts") as pool,
+        database.dump(source.schemas or None) as dump,
         session.writer(DUMP) as writer,
     ):
         facts: Future[tuple[datetime, DatabaseFacts]] | None = None
@@ -43,7 +45,7 @@ def run(session: Session) -> None:
         with Phase(ctx.emit, f"dump {source.name}", "Dump", source.name, expected) as phase:
             try:
                 packed = pack(ctx, writer, DUMP, dump.command, phase, started, dump.explain)
-            except BaseException:
+            except Exception:
                 _explain(facts)
                 raise
             _require_marker(packed, dump.completion_marker())
@@ -80,7 +82,10 @@ def _take_facts(
 
 def _explain(facts: Future[tuple[datetime, DatabaseFacts]] | None) -> None:
     """Prefer the reason the dump was ended for over the broken pipe it left."""
-    if facts is not None and facts.done() and not facts.cancelled():
+    if facts is None:
+        return
+    wait([facts], _EXPLAIN_SECONDS)  # it ends the dump first and itself a moment later
+    if facts.done() and not facts.cancelled():
         error = facts.exception()
         if error is not None:
             raise error

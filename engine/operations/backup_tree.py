@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,7 @@ FILES = "files.tar.zst.gpg"
 def run(session: Session) -> None:
     """Fill the session with the tree's one artifact. Files that vanished or changed while read
     become warnings of the manifest."""
-    if session.kind == "config":
+    if session.source.paths:
         _pack(session, _config_tree(session))
         return
     ctx, source = session.ctx, session.source
@@ -51,7 +52,11 @@ def _config_tree(session: Session) -> TreeFacts:
                 f"{path} does not exist",
                 f"Correct `paths` of source {session.source.name} in the configuration.",
             )
-        paths.append(path.lstrip("/").rstrip("/") or ".")
+        if Path(path).is_symlink():
+            session.warnings.append(
+                f"{path} is a symbolic link: the link is saved, not what it points to"
+            )
+        paths.append(os.path.normpath(path).lstrip("/") or ".")
     return TreeFacts(root="/", paths=tuple(paths), members=0)
 
 

@@ -120,7 +120,7 @@ decryption with `stored_sha256` in the manifest.
 
 
 def _section(row: SnapshotEntry, kind: str) -> str:
-    folder = row.id.prefix.rstrip("/")
+    folder = shlex.quote(row.id.prefix.rstrip("/"))
     title = f"## {row.id.host} / {row.id.source}: {row.id.ref}\n"
     block = f"{row.id.host}/{row.id.source}"
     if kind == "database":

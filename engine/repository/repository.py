@@ -98,7 +98,8 @@ class Repository:
     def write_recovery_text(self, text: str) -> None:
         self.store.put("RECOVERY.md", text.encode())
         if self.local is not None:
-            self.local.put("RECOVERY.md", text.encode())
+            with contextlib.suppress(StoreError):  # a broken local tier was told with its snapshot
+                self.local.put("RECOVERY.md", text.encode())
 
     def record_proof(
         self, snapshot: SnapshotId, at: datetime, how: str, facts: dict[str, Any]
