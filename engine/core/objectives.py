@@ -65,6 +65,9 @@ def judge(
     if proven_to is None:
         level = worst([level, "warning"])
         reasons.append("never proven by a restore")
+    elif now - proven_to > rpo and now - recoverable_to <= rpo:
+        level = worst([level, "warning"])
+        reasons.append("what is proven by a restore is older than the RPO")
     return level, tuple(reasons)
 
 

@@ -12,12 +12,14 @@ from engine.core.objectives import (
     SourcePosture,
     StorePosture,
     judge,
+    worst,
 )
 from engine.core.snapshot import SnapshotEntry
 from engine.settings import Settings, SourceSettings
 
 _STALE = timedelta(hours=1)
 _KEPT_LONG = timedelta(days=7)
+_CLOCKS = timedelta(minutes=5)  # how far two clocks may differ
 
 
 def take(
@@ -46,13 +48,18 @@ def _source(
     own = [
         r for r in rows if r.committed and r.id.source == source.name and r.id.host == settings.host
     ]
-    proven = [row for row in own if row.proven_at is not None]
-    newest = own[0] if own else None
+    # A clock that was wrong once must not hide for ever what is really the newest.
+    past = [row for row in own if row.id.at <= now + _CLOCKS] or own
+    proven = [row for row in past if row.proven_at is not None]
+    newest = past[0] if past else None
     recoverable_to = newest.id.at if newest else None
     proven_to = proven[0].id.at if proven else None
     level, reasons = judge(
         recoverable_to=recoverable_to, proven_to=proven_to, rpo=source.rpo, now=now
     )
+    if len(past) < len(own):
+        level = worst([level, "warning"])
+        reasons += (f"{len(own) - len(past)} snapshots lie in the future: check the clock",)
     return SourcePosture(
         source=source.name,
         host=settings.host,

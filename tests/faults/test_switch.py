@@ -287,6 +287,9 @@ def test_a_server_that_ends_after_the_switch_gets_its_old_data_back(
             tmp_path / "site", store, [source], docker=lab.docker_host, passphrase=None
         ) as site:
             expect(site.backup())
+            out = Target("directory", str(tmp_path / "out"))
+            expect(site.restore("db", out, passphrase=""))
+            assert site.engine.snapshots()[0].proven_at is None, "no server has loaded it"
             database.sql("INSERT INTO shop.t VALUES ('live')")
             ended = die(site, "db", database.name, "after", 1, "spoil")
             assert ended.returncode == 1, ended.stdout + ended.stderr
