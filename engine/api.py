@@ -148,7 +148,7 @@ class Engine:
             except StoreError as error:
                 problem = error
         store = StorePosture(
-            name=wiring.store_name(self.settings.repository),
+            name=self.settings.repository.shown,
             offsite=self.settings.repository.provider != "directory",
             reachable=problem is None,
             problem=problem.message if problem else "",
@@ -192,7 +192,7 @@ class Engine:
         opened = self._repo().open(entry.id)
         planning = restore_plan.Planning(
             settings=self.settings,
-            store_name=wiring.store_name(self.settings.repository),
+            store_name=self.settings.repository.shown,
             state=self.settings.state,
             containers=lambda: wiring.containers(self.settings.docker),
             now=wiring.utc_now(),
@@ -320,22 +320,17 @@ class Engine:
             self._repository = wiring.repository(self.settings)
         return self._repository
 
-    def _listing_store(self) -> str:
-        from engine import wiring
-
-        return wiring.store_name(self.settings.repository)
-
     def _kept_listing(self) -> Listing | None:
         from engine.repository import ListingFile
 
-        return ListingFile(self.settings.state).load(self._listing_store())
+        return ListingFile(self.settings.state).load(self.settings.repository.shown)
 
     def _list(self) -> Listing:
         from engine import wiring
         from engine.repository import Listing, ListingFile
 
         now = wiring.utc_now()
-        listing = Listing(now, self._listing_store(), tuple(self._repo().entries()))
+        listing = Listing(now, self.settings.repository.shown, tuple(self._repo().entries()))
         ListingFile(self.settings.state).save(listing)
         return listing
 

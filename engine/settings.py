@@ -58,6 +58,15 @@ class StoreSettings:
     ca_bundle: str = ""
     label: str = ""  # shown instead of provider:bucket
 
+    @property
+    def shown(self) -> str:
+        """How the store is called on screens, without connecting to it."""
+        if self.label:
+            return self.label
+        if self.provider == "directory":
+            return f"directory:{self.path}"
+        return f"{self.provider}:{self.bucket}" + (f"/{self.prefix}" if self.prefix else "")
+
 
 @dataclass(frozen=True, slots=True)
 class EncryptionSettings:

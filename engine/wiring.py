@@ -35,23 +35,12 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def store_name(settings: StoreSettings) -> str:
-    """How the store is called on screens, without connecting to it."""
-    if settings.label:
-        return settings.label
-    if settings.provider == "directory":
-        return f"directory:{settings.path}"
-    return f"{settings.provider}:{settings.bucket}" + (
-        f"/{settings.prefix}" if settings.prefix else ""
-    )
-
-
 def object_store(settings: StoreSettings) -> ObjectStore:
     """A store for one bucket or directory; connects at its first call."""
     if settings.provider == "directory":
         from engine.adapters.local_store import LocalStore
 
-        return LocalStore(Path(settings.path), store_name(settings), settings.prefix)
+        return LocalStore(Path(settings.path), settings.shown, settings.prefix)
     from engine.adapters.s3 import S3Store
 
     return S3Store(settings)

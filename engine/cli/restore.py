@@ -67,7 +67,9 @@ def command(
     if plan_only:
         finish(1 if plan.blockers else 0)
     if plan.blockers:
-        raise MentatError("; ".join(plan.blockers), "Mend what blocks it, then try again.")
+        raise MentatError(
+            "; ".join(plan.blockers), "Nothing was changed. Mend this, then try again."
+        )
     request = plan_text.confirmed(request, _confirmation(plan, confirm))
     given = passphrases.Given(passphrase_file, passphrase_fd)
     job_id = engine.start_restore(request, passphrases.obtain(engine, given))

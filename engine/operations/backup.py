@@ -23,7 +23,7 @@ from engine.core.snapshot import (
 from engine.operations import backup_database, backup_tree, recovery_text
 from engine.operations.context import Context
 from engine.operations.progress import Phase
-from engine.repository import new_id
+from engine.repository import Listing, ListingFile, new_id
 from engine.repository.writing import ArtifactWriter
 from engine.settings import SourceSettings
 
@@ -54,7 +54,7 @@ def backup(ctx: Context, sources: Sequence[SourceSettings]) -> Result:
             if error.exit_code == 130:
                 raise
             failed.append((source, error))
-            ctx.warn(error.code, f"{source.name}: {error.message}", source.name)
+            ctx.warn(error.code, error.message, source.name)
     if done:
         _write_recovery_text(ctx)
     if failed:
@@ -191,9 +191,12 @@ def engine_version() -> str:
 
 
 def _write_recovery_text(ctx: Context) -> None:
-    """Rewrite RECOVERY.md; its failure is a warning, since the snapshots are there."""
+    """Rewrite RECOVERY.md and keep the listing it was made from; failing at either is a warning,
+    since the snapshots are there."""
     try:
+        now = ctx.clock()
         rows = ctx.repository.entries()
+        ListingFile(ctx.state).save(Listing(now, ctx.settings.repository.shown, tuple(rows)))
         ctx.repository.write_recovery_text(recovery_text.render(ctx.settings, rows, ctx.clock()))
     except MentatError as error:
         ctx.warn("recovery-text", f"RECOVERY.md was not rewritten: {error.message}")

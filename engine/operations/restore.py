@@ -13,7 +13,7 @@ from engine.core.snapshot import Manifest, SnapshotId
 from engine.operations import restore_database, restore_tree
 from engine.operations.context import Context
 from engine.operations.progress import Phase
-from engine.repository import choose
+from engine.repository import ListingFile, choose
 from engine.settings import SourceSettings
 
 
@@ -97,12 +97,15 @@ def _record_proof(restoring: Restoring, result: Result) -> None:
     if restoring.manifest.kind == "database" and restoring.request.target.where == "directory":
         return
     ctx = restoring.ctx
+    at = ctx.clock()
     try:
         ctx.repository.record_proof(
             restoring.snapshot,
-            ctx.clock(),
+            at,
             "restored",
             {"job": ctx.job_id, "summary": result.summary, **dict(result.facts)},
         )
     except MentatError as error:
         ctx.warn("proof", f"the proof could not be kept: {error.message}", restoring.request.source)
+        return
+    ListingFile(ctx.state).mark_proven(ctx.settings.repository.shown, restoring.snapshot, at)

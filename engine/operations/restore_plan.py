@@ -13,6 +13,7 @@ from engine.core.recovery import PlanLine, PlanStep, RestorePlan, RestoreRequest
 from engine.core.snapshot import Manifest, SnapshotEntry
 from engine.operations import rates
 from engine.operations.restore import confirm_name
+from engine.operations.restore_tree import target_problem
 from engine.ports import Containers, SignatureCheck
 from engine.settings import Settings, SourceSettings
 
@@ -116,6 +117,9 @@ def _target_lines(
     where = request.target.where
     if where == "directory":
         lines.changes.append(PlanLine(f"directory {request.target.path} (created)", size))
+        problem = target_problem(Path(request.target.path))
+        if problem is not None:
+            lines.blockers.append(f"{problem.message}. {problem.remedy}")
         return
     try:
         if where == "container":

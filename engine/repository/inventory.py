@@ -100,6 +100,13 @@ class ListingFile:
             return None
         return listing if listing.store == store else None
 
+    def mark_proven(self, store: str, snapshot: SnapshotId, at: datetime) -> None:
+        """Let the kept listing know of a proof made here, without asking the store again."""
+        listing = self.load(store)
+        if listing is not None:
+            rows = (replace(r, proven_at=at) if r.id == snapshot else r for r in listing.rows)
+            self.save(replace(listing, rows=tuple(rows)))
+
     def save(self, listing: Listing) -> None:
         """Replace it whole. A full or read-only disk is no reason to fail what was listed for."""
         temporary = self._file.with_name(f".{self._file.name}.{os.getpid()}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -177,7 +178,7 @@ def show(stage: Stage) -> int:
         f"  docker -H {stage.product.lab.docker_host} exec {stage.shop.app.name} \\",
         "    sh -c 'rm -r /srv/uploads/*'",
         f"  rm -r {stage.shop.config}",
-        "The same from another terminal, with mentat-dr:",
+        f"The same from another terminal, with {Path(sys.executable).parent / 'mentat-dr'}:",
         f"  export MENTAT_DR_CONFIG={config}",
         f"  export MENTAT_DR_STATE={stage.product.environment['MENTAT_DR_STATE']}",
         "When you quit the console, all of this is stopped and removed.",

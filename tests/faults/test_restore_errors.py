@@ -11,7 +11,7 @@ import pytest
 
 from engine.api import Engine
 from engine.core.errors import MentatError
-from engine.core.recovery import Target
+from engine.core.recovery import RestoreRequest, Target
 from engine.core.snapshot import SnapshotId
 from engine.settings import SourceSettings, StoreSettings
 from tests import site as sites
@@ -242,3 +242,21 @@ def test_a_source_that_is_held_is_refused_with_its_holder(site: Site) -> None:
     assert job.failure is not None
     assert (job.failure.code, job.failure.exit_code) == ("held", 6)
     assert "another-job" in job.failure.message
+
+
+def test_status_knows_of_a_backup_and_of_a_proof_at_once(site: Site, tmp_path: Path) -> None:
+    def shown() -> tuple[bool, bool]:
+        (source,) = site.engine.posture(refresh=False).sources
+        return source.snapshot is not None, source.proven_at is not None
+
+    assert shown() == (True, False)
+    expect(site.restore("etc", Target("directory", str(tmp_path / "out"))))
+    assert shown() == (True, True)
+
+
+def test_a_plan_says_that_its_target_is_not_empty(site: Site, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "mine").write_text("keep me")
+    plan = site.engine.plan(RestoreRequest("etc", "latest", Target("directory", str(out))))
+    assert plan.blockers and "is not empty" in plan.blockers[0]
