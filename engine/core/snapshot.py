@@ -21,6 +21,7 @@ FORMAT_VERSION = "1.0"
 ROOT = "v1"
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.json.sig"
+ASIDE = "aside.json"
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
 _REF = re.compile(r"(\d{8}T\d{6}Z)-(logical|physical|full|incremental)-([0-9a-f]{8})\Z")
@@ -64,6 +65,10 @@ class SnapshotId:
     def signature_key(self) -> str:
         return self.prefix + SIGNATURE
 
+    @property
+    def aside_key(self) -> str:
+        return self.prefix + ASIDE
+
     def artifact_key(self, name: str) -> str:
         return self.prefix + name
 
@@ -103,6 +108,7 @@ class SnapshotEntry:
     committed: bool
     signed: bool
     proven_at: datetime | None = None
+    aside: bool = False  # data saved before a restore replaced it: never `latest`
 
 
 @dataclass(frozen=True, slots=True)

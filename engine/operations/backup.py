@@ -96,8 +96,9 @@ def _summed(
     return error
 
 
-def backup_source(ctx: Context, source: SourceSettings) -> Manifest:
-    """Make one committed snapshot; the caller holds the lease of the source."""
+def backup_source(ctx: Context, source: SourceSettings, *, aside: bool = False) -> Manifest:
+    """Make one committed snapshot; the caller holds the lease of the source. aside marks it as
+    data that a restore is about to replace."""
     method: Method = "logical" if source.kind == "database" else "full"
     snapshot = new_id(ctx.host, source.name, ctx.clock(), method)
     session = Session(ctx, source, snapshot)
@@ -110,6 +111,8 @@ def backup_source(ctx: Context, source: SourceSettings) -> Manifest:
         with Phase(ctx.emit, f"commit {source.name}", "Write the manifest", source.name):
             for artifact in manifest.artifacts:
                 ctx.repository.holds(snapshot, artifact)
+            if aside:
+                ctx.repository.set_aside(snapshot)
             for error in ctx.repository.commit(manifest):
                 session.no_local_copy(error)
         session.committed = True

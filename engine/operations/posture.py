@@ -46,7 +46,9 @@ def _source(
     settings: Settings, source: SourceSettings, rows: Sequence[SnapshotEntry], now: datetime
 ) -> SourcePosture:
     own = [
-        r for r in rows if r.committed and r.id.source == source.name and r.id.host == settings.host
+        r
+        for r in rows
+        if r.committed and not r.aside and (r.id.host, r.id.source) == (settings.host, source.name)
     ]
     # A clock that was wrong once must not hide for ever what is really the newest.
     past = [row for row in own if row.id.at <= now + _CLOCKS] or own

@@ -18,7 +18,7 @@ def render(settings: Settings, rows: Sequence[SnapshotEntry], now: datetime) -> 
     """The text, naming the newest snapshot of every source of every host."""
     newest: dict[tuple[str, str], SnapshotEntry] = {}
     for row in rows:
-        if row.committed:
+        if row.committed and not row.aside:
             newest.setdefault((row.id.host, row.id.source), row)
     parts = [_introduction(settings, now), _set_up(settings.repository), _decryption(settings)]
     parts.append(_GENERAL)

@@ -76,7 +76,7 @@ def _save(restoring: Restoring, source: SourceSettings, schemas: list[str]) -> M
 
     ctx = restoring.ctx
     try:
-        saved = backup_source(ctx, replace(source, schemas=tuple(schemas)))
+        saved = backup_source(ctx, replace(source, schemas=tuple(schemas)), aside=True)
     except MentatError as error:
         raise DatabaseError(
             f"what is live could not be saved first: {error.message}",

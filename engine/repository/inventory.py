@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from engine.core.snapshot import (
+    ASIDE,
     MANIFEST,
     ROOT,
     SIGNATURE,
@@ -68,6 +69,7 @@ def entries(objects: Iterable[StoredObject]) -> list[SnapshotEntry]:
             entry.stored_bytes + item.size,
             entry.committed or name == MANIFEST,
             entry.signed or name == SIGNATURE,
+            aside=entry.aside or name == ASIDE,
         )
     rows = [
         replace(entry, proven_at=proven[snapshot]) if snapshot in proven else entry

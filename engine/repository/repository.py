@@ -83,6 +83,15 @@ class Repository:
             return [error]
         return []
 
+    def set_aside(self, snapshot: SnapshotId) -> None:
+        """Mark a snapshot, before its commit, as data that a restore is about to replace."""
+        for store in self._stores():
+            try:
+                store.put(snapshot.aside_key, b"{}\n")
+            except MentatError:
+                if store is self.store:
+                    raise
+
     def discard(self, snapshot: SnapshotId) -> None:
         """Remove the debris of a snapshot that was not committed; what fails is left to prune."""
         for store in self._stores():
@@ -228,7 +237,9 @@ def _put_once(store: ObjectStore, key: str, body: bytes) -> None:
 def choose(rows: Sequence[SnapshotEntry], wanted: str, source: str) -> SnapshotEntry:
     """The committed snapshot behind `latest`, a ref or a unique start of a ref or an id.
 
-    `rows` are of one source, newest first. UsageError, with candidates, when none or several fit.
+    `rows` are of one source, newest first. `latest` passes over what was saved before a restore
+    replaced it, since that may be what was ruined. UsageError, with candidates, when none or
+    several fit.
     """
     usable = [row for row in rows if row.committed]
     if not usable:
@@ -236,7 +247,7 @@ def choose(rows: Sequence[SnapshotEntry], wanted: str, source: str) -> SnapshotE
             f"there is no snapshot of {source}", "`mentat-dr snapshots` lists all there are."
         )
     if wanted == "latest":
-        return usable[0]
+        return next((row for row in usable if not row.aside), usable[0])
     fits = [
         r for r in usable if wanted and (r.id.ref.startswith(wanted) or r.id.id.startswith(wanted))
     ]

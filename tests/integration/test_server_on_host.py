@@ -60,6 +60,9 @@ def test_a_server_on_the_host_comes_back_in_place(
     assert not database.sql("SHOW TABLES FROM shop LIKE 'mistake'")
     assert job.result is not None
     before = str(job.result.facts["before"])
+    assert site.engine.find("shop-db", "latest").id.ref == job.request["restore"]["snapshot"], (
+        "what was saved before a restore may be the ruin itself: it is never the latest"
+    )
     expect(site.restore("shop-db", Target("in-place"), confirm="shop-db", snapshot=before))
     assert database.value("SELECT COUNT(*) FROM shop.orders") == "0"
     assert database.sql("SHOW TABLES FROM shop LIKE 'mistake'")
