@@ -130,8 +130,9 @@ def _accounts(server: DatabaseContainer, password: str) -> list[tuple[str, ...]]
     else:
         found.append(ask("SELECT User, default_role FROM mysql.user ORDER BY 1"))
         found.append(ask("SHOW GRANTS FOR PUBLIC"))
-    # MariaDB lists them in no order.
-    return [tuple(sorted(lines)) for lines in found]
+    # MariaDB lists them in no order, and makes whoever creates a role its administrator.
+    creator = "GRANT `sub role` TO `root`@`localhost`"
+    return [tuple(sorted(li for li in lines if not li.startswith(creator))) for lines in found]
 
 
 def test_accounts_roles_and_grants_are_the_same(pair: Pair) -> None:

@@ -125,6 +125,8 @@ def _proxies(session: Session, account: Account, who: str) -> list[str]:
         + (" WITH GRANT OPTION" if row[2] == "1" else "")
         for row in rows
         if (from_hex(row[3]), from_hex(row[4])) == (account.name, account.host)
+        # Each installation brings this row for its root; granting it makes a second one.
+        and (row[0] or row[1] or (account.name, account.host) != ("root", "localhost"))
     ]
 
 

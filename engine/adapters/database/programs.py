@@ -178,6 +178,10 @@ class Launcher:
             return Command(tuple(argv), label="probe")
         return self.run_in(argv, "probe", self.marker)
 
+    def ping(self) -> Command | None:
+        """Succeeds while the container runs; None on the host."""
+        return self.run_in(["true"], "ping", self.marker) if self.run_in else None
+
     def session(self, program: str, options: Sequence[str]) -> Command:
         """stdin SQL, stdout answers and complaints in order."""
         return self._client("session", program, options, _JOINED)

@@ -86,7 +86,8 @@ class Server:
         """A new session with this server's settings."""
         flavor = self._dialect.flavor if self._dialect else "mysql"
         program = self._probe().client(flavor)
-        session = Session(self._launcher.session(program, OPTIONS), self._name)
+        command = self._launcher.session(program, OPTIONS)
+        session = Session(command, self._name, self._alive if self._launcher.run_in else None)
         try:
             if self._dialect is None:
                 self._dialect = _dialect_of(session)
@@ -96,6 +97,13 @@ class Server:
             session.close()
             raise
         return session
+
+    def _alive(self) -> bool:
+        ping = self._launcher.ping()
+        try:
+            return ping is None or run(ping, timeout=30, check=False).ok
+        except CommandFailed:
+            return False
 
     @property
     def dialect(self) -> Dialect:

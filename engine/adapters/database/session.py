@@ -12,6 +12,7 @@ import secrets
 import select
 import threading
 import time
+from collections.abc import Callable
 
 from engine.adapters.command import PIPE, TimeoutExpired, start
 from engine.adapters.database.failures import (
@@ -38,6 +39,7 @@ OPTIONS = (
 )
 _ESCAPES = {ord("n"): b"\n", ord("t"): b"\t", ord("0"): b"\0", ord("\\"): b"\\"}
 _START_TIMEOUT = 60.0
+_SILENCE = 5.0
 # What this session must not inherit from the server's configuration. Refusals are ignored.
 _SETTINGS = (
     "SET SESSION sql_mode='NO_BACKSLASH_ESCAPES'",
@@ -74,8 +76,16 @@ def unescape(field: bytes) -> str | None:
 class Session:
     """One connection. Thread-safe: statements run one after another. Close it."""
 
-    def __init__(self, command: Command, doing: str = "the database") -> None:
+    def __init__(
+        self,
+        command: Command,
+        doing: str = "the database",
+        alive: Callable[[], bool] | None = None,
+    ) -> None:
+        """`alive` is asked in long silences: when a container is killed, `docker exec` may
+        neither end nor close its output."""
         self._doing = doing
+        self._alive = alive
         self._lock = threading.Lock()
         self._closed = False
         self._buffer = b""
@@ -162,20 +172,30 @@ class Session:
         try:
             descriptor = self._child.stdout.fileno()
             while True:
-                left = 5.0 if deadline is None else deadline - time.monotonic()
+                left = _SILENCE if deadline is None else deadline - time.monotonic()
                 if left <= 0:
                     raise ServerSaid(
                         f"{self._doing}: no answer in time",
                         "See what holds the server up: SHOW PROCESSLIST.",
                     )
-                if select.select([descriptor], [], [], min(left, 5.0))[0]:
+                if select.select([descriptor], [], [], min(left, _SILENCE))[0]:
                     return os.read(descriptor, 1 << 18)
+                if left >= _SILENCE and self._alive and not self._alive():
+                    raise ServerSaid(
+                        f"{self._doing}: the server's container is gone",
+                        "See that the container runs: `docker ps -a`.",
+                    )
         except (OSError, ValueError):
             return b""  # closed by another thread
 
     def _over(self, lines: list[bytes]) -> ServerSaid:
         """The error for a client that ended, from its last words."""
         text = [line.decode("utf-8", "replace") for line in lines if line]
+        if not text and not self._child.stderr:
+            return ServerSaid(
+                f"{self._doing}: the connection was cut without a word",
+                "See that the server and its container run, then run it again.",
+            )
         return from_output([*text, *self._child.stderr], self._doing)
 
     def _end(self) -> None:
