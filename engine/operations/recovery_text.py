@@ -132,7 +132,7 @@ to the command of its client, for example `MYSQL="mysql -uroot -p"`.
 SNAPSHOT={folder}
 plain "$SNAPSHOT/dump.sql.zst.gpg" dump.sql
 tail -c 200 dump.sql | grep "Dump completed"
-${{MYSQL:-mysql}} < dump.sql
+${{MYSQL:-mysql}} --binary-mode < dump.sql
 plain "$SNAPSHOT/users.sql.zst.gpg" users.sql
 ${{MYSQL:-mysql}} --force < users.sql
 ```
