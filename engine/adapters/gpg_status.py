@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -63,6 +64,12 @@ def created_key(lines: Sequence[str]) -> str:
     return ""
 
 
+# Foreign bytes may look like a packet that gpg knows but cannot read on.
+_NO_MESSAGE = re.compile(
+    r"decrypt_message failed: (Unknown|Invalid|Unexpected|Unsupported|Bad|No data|End of file)"
+)
+
+
 def decryption_error(ended_ok: bool, lines: Sequence[str]) -> MentatError | None:
     """None when gpg ended well and says it proved the whole stream; else what was wrong."""
     found = statuses(lines)
@@ -80,7 +87,7 @@ def decryption_error(ended_ok: bool, lines: Sequence[str]) -> MentatError | None
         if locked:
             return locked
     # gpg ends with 0 on data that stops within its head: no complaint is no proof.
-    if ended_ok or words & _DAMAGE:
+    if ended_ok or words & _DAMAGE or any(_NO_MESSAGE.search(line) for line in lines):
         return ObjectDamaged(
             f"the encrypted data is damaged or cut short: {_damage(words, lines)}",
             "Nothing of it may be used. Take another copy of this snapshot, or an earlier one.",

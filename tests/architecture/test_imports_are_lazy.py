@@ -30,7 +30,8 @@ HEAVY = {
     "textual",
     "urllib3",
 }
-CPU_LIMIT = 0.25  # seconds of user and system time
+CPU_LIMIT = 2.8  # times the yardstick, in user and system time
+YARDSTICK = "import asyncio, ssl, email.message, xml.dom.minidom, unittest, http.client"
 
 CONFIG = """
 host = "landsraad"
@@ -136,14 +137,19 @@ def test_the_engine_never_loads_what_draws() -> None:
     assert not imported(code) & {"textual", "rich", "console"}
 
 
+def cpu_seconds(code: str, **env: str) -> float:
+    """User and system time of a fresh process: other work on the machine counts little."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    run(code, **env)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
 @pytest.mark.parametrize("arguments", [("--help",), ("status",)])
 def test_cpu_time(arguments: tuple[str, ...], config: Path, tmp_path: Path) -> None:
-    """CPU time, not wall time: other work on the machine does not count. Best of five."""
+    """Measured in units of the same run: importing the yardstick takes 0.09 s on a machine at
+    rest, so that the promise of 0.25 s is 2.8 of them. Best of seven, in turn."""
     env = {"MENTAT_DR_CONFIG": str(config), "MENTAT_DR_STATE": str(tmp_path / "state")}
-    spent = []
-    for _ in range(5):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        run(command(*arguments), **env)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert min(spent) < CPU_LIMIT
+    pairs = [(cpu_seconds(command(*arguments), **env), cpu_seconds(YARDSTICK)) for _ in range(7)]
+    spent, unit = (min(column) for column in zip(*pairs, strict=True))
+    assert spent < CPU_LIMIT * unit

@@ -21,6 +21,9 @@ from tests.demo.shop import Shop, make_config
 from tests.demo.truth import Look, differences, of_tree
 from tests.lab import Lab
 
+# Its names are those of the shop, so only one of its tests may run at a time.
+pytestmark = pytest.mark.xdist_group("demo")
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEMO = [sys.executable, "-m", "tests.lab.demo"]
 SMALL = 8 << 20
