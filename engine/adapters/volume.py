@@ -83,7 +83,7 @@ class GnuTar:
         owner = "--same-owner" if os.geteuid() == 0 else "--no-same-owner"
         argv = (
             *("tar", "--extract", "--file=-", _BLOCKING, *_EVERYTHING, owner),
-            *("--same-permissions", "--delay-directory-restore", "--sparse"),
+            *("--same-permissions", "--sparse"),
             *("--warning=no-timestamp", "--quoting-style=escape", f"--directory={root}"),
         )
         return Command(argv, "tar", env=_C)
