@@ -13,7 +13,7 @@ from engine.core import events
 from engine.core.errors import Cancelled, Interrupted
 from engine.core.job import fold
 
-POLL = 0.2  # seconds between looks at the journal
+POLL = 0.05  # seconds between looks at the journal
 ALIVE = 3.0  # seconds of silence before asking whether the job still lives
 PLAIN_PROGRESS = 15.0  # seconds between progress lines where nothing is redrawn
 _QUIET = (

@@ -21,6 +21,7 @@ from engine.operations import debris, rates, switch
 from engine.operations.durable import sync_folder
 from engine.operations.progress import Phase
 from engine.operations.streams import unpack
+from engine.operations.write_out import WriteOut
 from engine.ports import Containers, Volume
 
 if TYPE_CHECKING:
@@ -58,23 +59,28 @@ def fill(restoring: Restoring, folder: Path) -> dict[str, object]:
     artifact = manifest.artifacts[0]
     tree = _tree(restoring)
     require_space(restoring, folder, manifest.raw_bytes)
-    name = f"unpack {manifest.id.source}"
-    with Phase(
-        ctx.emit, name, "Download, decrypt, unpack", manifest.id.source, artifact.raw_bytes
-    ) as phase:
-        command = ctx.trees.unpack_command(folder)
-        explain = ctx.trees.unpack_error
-        ended = unpack(ctx, manifest.id, artifact, command, restoring.passphrase, phase, explain)
-    for line in ctx.trees.unpack_warnings(ended[-1].stderr):
-        ctx.warn("unpack", line, manifest.id.source)
-    with Phase(ctx.emit, f"verify {manifest.id.source}", "Count and sync", manifest.id.source):
-        found = ctx.trees.count(folder, tree.paths)
-        if found != tree.members:
-            raise RestoreDiffers(
-                f"{found} files and directories were restored, {tree.members} were backed up",
-                "The live data is untouched. See the journal; try another snapshot.",
+    source = manifest.id.source
+    name = f"unpack {source}"
+    with WriteOut(lambda: ctx.trees.sync(folder)) as written:
+        with Phase(
+            ctx.emit, name, "Download, decrypt, unpack", source, artifact.raw_bytes
+        ) as phase:
+            command = ctx.trees.unpack_command(folder)
+            explain = ctx.trees.unpack_error
+            ended = unpack(
+                ctx, manifest.id, artifact, command, restoring.passphrase, phase, explain
             )
-        ctx.trees.sync(folder)
+        for line in ctx.trees.unpack_warnings(ended[-1].stderr):
+            ctx.warn("unpack", line, source)
+        with Phase(ctx.emit, f"verify {source}", "Count and sync", source):
+            written.last()
+            found = ctx.trees.count(folder, tree.paths)
+            if found != tree.members:
+                raise RestoreDiffers(
+                    f"{found} files and directories were restored, {tree.members} were backed up",
+                    "The live data is untouched. See the journal; try another snapshot.",
+                )
+            written.finish()
     names = (name, f"unpack {manifest.kind}")
     rates.record(ctx.state, names, artifact.raw_bytes, phase.seconds, ctx.clock())
     return {"members": found, "raw_sha256": artifact.raw_sha256, "bytes": artifact.raw_bytes}
