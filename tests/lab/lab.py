@@ -15,7 +15,7 @@ from tests.lab.client import Docker, labels
 from tests.lab.cluster import start_cluster
 from tests.lab.databases import DatabaseContainer, Kind, start_database
 from tests.lab.engine import Engine
-from tests.lab.errors import MissingParts
+from tests.lab.errors import MissingParts, NotReady
 from tests.lab.locks import held, read_json, write_json
 from tests.lab.monitoring import MonitoringServers, start_monitoring
 from tests.lab.object_store import ObjectStoreServer, start_object_store, wait_serving
@@ -130,17 +130,22 @@ class Lab:
 
     def run_mysql(self, name: str | None = None, **options: Any) -> DatabaseContainer:
         """A MySQL of your own; see ``start_database`` for the options."""
-        return start_database(self.docker, self.id, "mysql", name=name, **options)
+        return self.run_database("mysql", name, **options)
 
     def run_mariadb(self, name: str | None = None, **options: Any) -> DatabaseContainer:
         """A MariaDB of your own; see ``start_database`` for the options."""
-        return start_database(self.docker, self.id, "mariadb", name=name, **options)
+        return self.run_database("mariadb", name, **options)
 
     def run_database(
         self, kind: Kind, name: str | None = None, **options: Any
     ) -> DatabaseContainer:
         """A server of either kind; see ``start_database`` for the options."""
-        return start_database(self.docker, self.id, kind, name=name, **options)
+        try:
+            return start_database(self.docker, self.id, kind, name=name, **options)
+        except NotReady:
+            # Now and then the engine attaches a container to its bridge so that the host cannot
+            # reach it. That one has been removed; another try gets another interface.
+            return start_database(self.docker, self.id, kind, name=name, **options)
 
     @cached_property
     def mysql(self) -> DatabaseContainer:
