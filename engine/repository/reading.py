@@ -21,9 +21,9 @@ from engine.core.errors import (
 from engine.core.snapshot import Artifact
 from engine.ports import ObjectStore
 
-_BUDGET = 48 << 20
+_BUDGET = 32 << 20
 _PARALLEL = 4
-_MOST = 16 << 20  # of a range; larger parts are fetched in several
+_MOST = 8 << 20  # of a range; larger parts are fetched in several
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def read_artifact(
 ) -> Generator[bytes, None, None]:
     """The stored bytes in order, from the first store that has them whole.
 
-    A part is passed on only after its SHA-256 matched the manifest's (parts above 16 MiB: their
+    A part is passed on only after its SHA-256 matched the manifest's (parts above 8 MiB: their
     last range). A range that is missing, short or damaged in one store is taken from the next;
     with none left: ArtifactMissing, ObjectTruncated or ObjectDamaged, naming key and offset.
     """
