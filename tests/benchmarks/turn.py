@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -76,18 +77,21 @@ def surroundings(lab: Lab, tree: Tree, key: Key) -> Iterator[Surroundings]:
                 client.delete_object(Bucket=bucket, Key=found["Key"])
         client.delete_bucket(Bucket=bucket)
         client.close()
-        _put_away(work)
+        _empty(work / "restored")
 
 
-def _put_away(work: Path) -> None:
-    """Free the space of a turn's files and leave the empty files until the lab's end: for some
+def _empty(restored: Path) -> None:
+    """Free the space of a restored tree and leave the empty files until the lab's end: for some
     minutes ext4 does not use a deleted file's inode again, and searches past all of them whenever
     it makes a file. A tree just deleted makes the next contender's restore several times slower.
+
+    A file with a second name is left as it is: that may be anybody's.
     """
-    for folder, _, names in os.walk(work):
+    for folder, _, names in os.walk(restored):
         for name in names:
             path = Path(folder, name)
-            if path.is_file() and not path.is_symlink():
+            found = path.lstat()
+            if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
                 os.truncate(path, 0)
 
 
