@@ -23,7 +23,7 @@ from engine.ports import ObjectStore
 
 _BUDGET = 32 << 20
 _PARALLEL = 4
-_MOST = 8 << 20  # of a range; larger parts are fetched in several
+_MOST = 8 << 20  # of a range, as the writer makes parts; larger ones are fetched in several
 
 
 @dataclass(frozen=True, slots=True)

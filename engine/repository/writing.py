@@ -20,7 +20,7 @@ from engine.core.snapshot import Part
 from engine.ports import ObjectStore, Upload
 
 PART_BYTES = 8 << 20
-PROVEN_BYTES = 16 << 20  # most of a part in the manifest; larger uploaded parts are several
+PROVEN_BYTES = 8 << 20  # most of a part in the manifest; larger uploaded parts are several
 _BUDGET = 48 << 20
 _STEP = 1000
 

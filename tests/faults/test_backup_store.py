@@ -60,7 +60,7 @@ def test_a_cancelled_backup_leaves_no_upload_pending(
     made.engine.cancel(job)
     expect(made.finish(job), "cancelled")
     assert pending(server, bucket) == []
-    assert made.engine.snapshots() == [] and made.engine._repo().entries() == []
+    assert made.engine.snapshots() == [] and made.engine.door.repo().entries() == []
 
 
 def test_a_store_that_dies_costs_this_backup_only(

@@ -125,7 +125,7 @@ def findings_of(store: Any) -> tuple[Finding, ...]:
 )
 def test_clocks_apart(place: Site, off: timedelta, level: str) -> None:
     def shifted(prefix: str) -> Iterator[Any]:
-        for item in place.engine._repo().store.list(prefix):
+        for item in place.engine.door.repo().store.list(prefix):
             yield replace(item, modified=item.modified + off)
 
     findings = findings_of(Bent(place, list=shifted, offsite=True))
@@ -133,7 +133,7 @@ def test_clocks_apart(place: Site, off: timedelta, level: str) -> None:
 
 
 def test_a_store_that_overwrites(place: Site) -> None:
-    straight = place.engine._repo().store
+    straight = place.engine.door.repo().store
     bent = Bent(place, put=lambda key, body, if_absent=False: straight.put(key, body))
     assert about(findings_of(bent), "overwrites even when asked not to").level == "warning"
 
@@ -144,7 +144,7 @@ def test_a_store_that_lies(place: Site) -> None:
 
 
 def test_a_store_that_keeps_what_is_deleted(place: Site) -> None:
-    straight = place.engine._repo().store
+    straight = place.engine.door.repo().store
     kept: list[str] = []
     try:
         assert about(findings_of(Bent(place, delete=kept.append)), "although it was deleted")

@@ -82,7 +82,7 @@ def test_each_kind_is_restored_by_the_printed_commands(
     handed.mkdir()
     private_key(site, handed / "backup-private-key.asc")
     (handed / "passphrase").write_text(PASSPHRASE)
-    text = site.engine._repo().store.get("RECOVERY.md").decode()
+    text = site.engine.door.repo().store.get("RECOVERY.md").decode()
     blocks = [(kind, what, script) for kind, what, script in BLOCK.findall(text)]
     setup = "\n".join(script for kind, _, script in blocks if kind == "setup")
     restores = {what: script for kind, what, script in blocks if kind == "restore"}

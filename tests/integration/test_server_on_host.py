@@ -106,7 +106,7 @@ def request() -> RestoreRequest:
 def damage(site: Site) -> None:
     """Flip a bit of the newest dump in the bucket: the proof comes before any change."""
     snapshot = site.engine.find("shop-db", "latest").id
-    store = site.engine._repo().store
+    store = site.engine.door.repo().store
     key = snapshot.artifact_key("dump.sql.zst.gpg")
     content = bytearray(store.get(key))
     content[len(content) // 2] ^= 1

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from engine.adapters.database.dialect import Dialect, Lock
 from engine.adapters.database.failures import PRIVILEGE, ServerSaid
 from engine.adapters.database.quoting import from_hex, quote_text
-from engine.adapters.database.session import Session
+from engine.adapters.database.session import Row, Session
 from engine.core.errors import DatabaseError
 from engine.core.snapshot import BinlogPosition
 
@@ -28,6 +28,7 @@ LOCK_SECONDS = 5  # one attempt; writers queue behind it meanwhile
 LOCK_PAUSE = 3.0
 QUIET_SECONDS = 5.0  # how long to wait for a moment without long statements
 LONG_SECONDS = 1  # a statement that has run so long may run much longer
+_LOOK = 0.1  # between two looks at what runs
 HOLD_SECONDS = 10.0  # from the lock to the dump's snapshot
 # The server refreshes its list of transactions only if nobody read it for 0.1 s.
 _POLL = 0.12
@@ -139,23 +140,36 @@ class Moment:
         return refused
 
     def _unquiet(self) -> str:
-        """Long statements that did not end; empty in a quiet moment."""
-        deadline = time.monotonic() + QUIET_SECONDS
-        while busy := self._long_statements():
-            if time.monotonic() > deadline:
-                break
-            time.sleep(0.5)
-        return busy
+        """Long statements that did not end; empty in a quiet moment. What has only begun may
+        become long: what runs at the first look is waited for, until it is gone or no longer
+        young. (A connection that repeats a short statement looks like one that goes on.)"""
+        began = time.monotonic()
+        young: set[tuple[str, str]] | None = None
+        while True:
+            running = self._running()
+            busy = [
+                f"connection {r[0]} of {from_hex(r[1])}, {r[2]} s"
+                for r in running
+                if int(r[2] or 0) >= LONG_SECONDS
+            ]
+            now = {(str(r[0]), str(r[3])) for r in running}
+            young = now if young is None else young & now
+            waited = time.monotonic() - began
+            if not busy and (not young or waited > LONG_SECONDS + 1):
+                return ""
+            if waited > QUIET_SECONDS:
+                return "; ".join(busy[:3]) or "statements that have only begun"
+            time.sleep(_LOOK)
 
-    def _long_statements(self) -> str:
-        """`connection 7 of app, 12 s`"""
-        rows = self.control.query(
-            "SELECT ID, HEX(USER), TIME FROM information_schema.PROCESSLIST "
-            f"WHERE COMMAND IN ('Query', 'Execute') AND TIME >= {LONG_SECONDS} "
+    def _running(self) -> list[Row]:
+        """Statements of others: connection, user in hex, seconds, a digest of the text."""
+        return self.control.query(
+            "SELECT ID, HEX(USER), TIME, SHA2(IFNULL(INFO,''),224) "
+            "FROM information_schema.PROCESSLIST "
+            "WHERE COMMAND IN ('Query', 'Execute') "
             "AND ID <> CONNECTION_ID() AND USER <> 'system user' "
-            f"AND IFNULL(INFO,'') NOT LIKE {_at_gate('mentat-dr-%')} ORDER BY TIME DESC LIMIT 3"
+            f"AND IFNULL(INFO,'') NOT LIKE {_at_gate('mentat-dr-%')} ORDER BY TIME DESC LIMIT 1000"
         )
-        return "; ".join(f"connection {r[0]} of {from_hex(r[1])}, {r[2]} s" for r in rows)
 
     def _read_position(self) -> BinlogPosition | None:
         try:

@@ -7,12 +7,13 @@ modules (boto3, docker) load at the first call that needs them, never at import.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from engine.api.door import Door
 from engine.core import events
 from engine.core.errors import CipherError, MentatError, StoreError, UsageError, WrongPassphrase
 from engine.core.events import Record
@@ -35,7 +36,6 @@ from engine.settings import Settings, SourceSettings
 
 if TYPE_CHECKING:
     from engine.operations.initialise import Draft, Initialised
-    from engine.repository import Listing, Repository
 
 # What callers may name: they import the words of the engine from here and from nowhere else.
 __all__ = [
@@ -114,11 +114,11 @@ def suggest_sources(docker: str = "") -> Sequence[str]:
 
 
 class Engine:
-    """mentat-dr over one configuration."""
+    """mentat-dr over one configuration. Further areas are attributes: modules of this package."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._repository: Repository | None = None
+        self.door = Door(settings)
 
     @classmethod
     def open(cls, config: Path | None = None) -> Engine:
@@ -140,11 +140,11 @@ class Engine:
 
         now = wiring.utc_now()
         problem: StoreError | None = None
-        listing = self._kept_listing()
+        listing = self.door.kept_listing()
         stale = listing is None or now - listing.at > _FRESH
         if refresh or (refresh is None and stale):
             try:
-                listing = self._list()
+                listing = self.door.list()
             except StoreError as error:
                 problem = error
         store = StorePosture(
@@ -161,7 +161,7 @@ class Engine:
     def snapshots(self, *, refresh: bool = True, host: str = "") -> Sequence[SnapshotEntry]:
         """The inventory, newest first, of committed snapshots; host "" means all hosts.
         StoreError when refresh and the store does not answer."""
-        listing = self._list() if refresh else self._kept_listing()
+        listing = self.door.list() if refresh else self.door.kept_listing()
         rows = listing.rows if listing else ()
         return [row for row in rows if row.committed and (not host or row.id.host == host)]
 
@@ -169,13 +169,13 @@ class Engine:
         """The snapshot behind a ref, a unique start of an id, or `latest`. UsageError if none."""
         from engine.repository import choose
 
-        rows = self._repo().restorable(host or self.settings.host, source)
+        rows = self.door.repo().restorable(host or self.settings.host, source)
         return choose(rows, snapshot, source)
 
     def detail(self, snapshot: SnapshotId) -> SnapshotDetail:
         """Fetch the manifest and check its signature."""
-        opened = self._repo().open(snapshot)
-        rows = self._repo().restorable(snapshot.host, snapshot.source)
+        opened = self.door.repo().open(snapshot)
+        rows = self.door.repo().restorable(snapshot.host, snapshot.source)
         # A manifest that only the local tier has is in no listing of the store.
         absent = SnapshotEntry(
             snapshot, opened.manifest.stored_bytes, committed=True, signed=opened.signature.good
@@ -189,7 +189,7 @@ class Engine:
         from engine.operations import restore_plan
 
         entry = self.find(request.source, request.snapshot, request.host)
-        opened = self._repo().open(entry.id)
+        opened = self.door.repo().open(entry.id)
         planning = restore_plan.Planning(
             settings=self.settings,
             store_name=self.settings.repository.shown,
@@ -201,15 +201,15 @@ class Engine:
 
     def keys(self) -> Sequence[Key]:
         """The keys on this machine's keyring."""
-        return self._repo().cipher.keys()
+        return self.door.repo().cipher.keys()
 
     def check_key(self, passphrase: str | None = None) -> Key | None:
         """Prove that snapshots can be decrypted here, with this passphrase. CipherError's."""
-        return self._repo().cipher.check_secret(passphrase)
+        return self.door.repo().cipher.check_secret(passphrase)
 
     def needs_passphrase(self) -> bool:
         """False when the secret key opens without one (or a configured passphrase serves)."""
-        return self._repo().cipher.needs_passphrase()
+        return self.door.repo().cipher.needs_passphrase()
 
     def doctor(self) -> Sequence[Finding]:
         """Look at everything a backup and a recovery need. Never raises for what it finds."""
@@ -248,7 +248,7 @@ class Engine:
                 f"Add a [[source]] to {self.settings.file}",
             )
         title = f"backup {', '.join(names)}"
-        return self._launch("backup", {"sources": names}, title, names)
+        return self.door.launch("backup", {"sources": names}, title, names)
 
     def start_restore(self, request: RestoreRequest, passphrase: str | None = None) -> str:
         """Start a restore job. UsageError when request.confirm is not the plan's confirm_name."""
@@ -261,7 +261,7 @@ class Engine:
         given: dict[str, bytes] = {}
         if passphrase is not None:
             given["passphrase"] = passphrase.encode()
-        return self._launch(
+        return self.door.launch(
             "restore",
             # The snapshot by its ref: a newer one may come before the job looks for `latest`.
             {"restore": asdict(plan.request)},
@@ -283,7 +283,7 @@ class Engine:
                 f"mentat-dr restore --release {item.id} --confirm {item.what}",
             )
         request = {"kept": kept_id, "confirm": confirm}
-        return self._launch("release", request, f"release {item.what}", [item.source])
+        return self.door.launch("release", request, f"release {item.what}", [item.source])
 
     # jobs
 
@@ -310,57 +310,3 @@ class Engine:
         from engine.jobs import board
 
         return board.cancel(self.settings.state, job_id)
-
-    # within
-
-    def _repo(self) -> Repository:
-        if self._repository is None:
-            from engine import wiring
-
-            self._repository = wiring.repository(self.settings)
-        return self._repository
-
-    def _kept_listing(self) -> Listing | None:
-        from engine.repository import ListingFile
-
-        return ListingFile(self.settings.state).load(self.settings.repository.shown)
-
-    def _list(self) -> Listing:
-        from engine import wiring
-        from engine.repository import Listing, ListingFile
-
-        now = wiring.utc_now()
-        listing = Listing(now, self.settings.repository.shown, tuple(self._repo().entries()))
-        ListingFile(self.settings.state).save(listing)
-        return listing
-
-    def _launch(
-        self,
-        operation: str,
-        request: Mapping[str, Any],
-        title: str,
-        sources: Sequence[str],
-        secrets: Mapping[str, bytes] | None = None,
-    ) -> str:
-        from engine import wiring
-        from engine.jobs import launch
-
-        return launch.launch(
-            self.settings.state,
-            operation,
-            request,
-            config_file=self.settings.file,
-            secrets=secrets or {},
-            title=title,
-            sources=tuple(sources),
-            environment=_secret_variables(self.settings),
-            now=wiring.utc_now(),
-        )
-
-
-def _secret_variables(settings: Settings) -> list[str]:
-    """Names of the environment variables that the configuration takes secrets from."""
-    secrets = [settings.encryption.passphrase, *(source.password for source in settings.sources)]
-    for store in (settings.repository, *settings.replicas):
-        secrets += [store.access_key, store.secret_key]
-    return sorted({secret.env for secret in secrets if secret is not None and secret.env})
