@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from engine.ports import (
     Trees,
 )
 from engine.repository import Repository
+from engine.repository.lease import StoreHolder, StoreLease
 from engine.settings import EncryptionSettings, Settings, SourceSettings, StoreSettings
 
 if TYPE_CHECKING:
@@ -148,12 +150,15 @@ class Surroundings:
     quiesced: Callable[[Sequence[str], str], AbstractContextManager[object]]
     emit: Emit
     job_id: str
+    holder: StoreHolder | None = None  # who we are to other hosts
+    gone: Callable[[StoreHolder], bool] = lambda _holder: False  # its process is known to be dead
 
 
 def context(settings: Settings, around: Surroundings) -> Context:
     from engine.operations.context import Context
 
     marker = f"mentat-dr-{around.job_id}"
+    myself = around.holder or StoreHolder(settings.host, "", around.job_id, "", os.getpid())
     return Context(
         settings=settings,
         repository=repository(settings),
@@ -163,6 +168,9 @@ def context(settings: Settings, around: Surroundings) -> Context:
         database=lambda source, where: database(settings, source, where, marker),
         lease=around.lease,
         quiesced=around.quiesced,
+        store_lease=lambda store, what: StoreLease.acquire(
+            store, what, myself, utc_now, around.gone
+        ),
         clock=utc_now,
         emit=around.emit,
         state=settings.state,

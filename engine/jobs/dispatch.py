@@ -14,9 +14,11 @@ from engine import settings_file, wiring
 from engine.core.errors import UsageError
 from engine.core.events import Emit, Result
 from engine.core.recovery import RestoreRequest
-from engine.jobs import debris
+from engine.jobs import debris, locks, procfs
+from engine.jobs.identity import user_name
 from engine.jobs.lease import Lease
 from engine.operations.context import Context
+from engine.repository.lease import StoreHolder
 
 Secrets = Mapping[str, bytes]
 
@@ -47,10 +49,28 @@ def run_operation(
 
         return quiesced(wiring.containers(settings.docker), names, how, state, job_id, emit)
 
-    around = wiring.Surroundings(lease=lease, quiesced=quiet, emit=emit, job_id=job_id)
+    around = wiring.Surroundings(
+        lease=lease,
+        quiesced=quiet,
+        emit=emit,
+        job_id=job_id,
+        holder=_myself(job_id, operation),
+        gone=_gone,
+    )
     ctx = wiring.context(settings, around)
     debris.clear(ctx)
     return known(ctx, request, secrets)
+
+
+def _myself(job_id: str, operation: str) -> StoreHolder:
+    me = locks.myself(job_id, operation, user_name(), wiring.utc_now())
+    return StoreHolder(me.host, me.user, me.job, me.operation, me.pid, me.started, me.boot)
+
+
+def _gone(holder: StoreHolder) -> bool:
+    """Known to be dead: only of this boot of this machine can that be said."""
+    here = holder.boot != "" and holder.boot == procfs.boot()
+    return here and not procfs.alive(holder.pid, holder.started)
 
 
 def _backup(ctx: Context, request: Mapping[str, Any], _secrets: Secrets) -> Result:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.core.events import Emit, Warned
-from engine.ports import Clock, Containers, Database, Processes, Trees
+from engine.ports import Clock, Containers, Database, ObjectStore, Processes, Trees
 from engine.repository import Repository
+from engine.repository.lease import StoreLease
 from engine.settings import Settings, SourceSettings
 
 
@@ -18,6 +19,7 @@ class Context:
     """The surroundings of one job.
 
     lease     holds a source against other writers; HeldError when another job has it
+    store_lease  holds bucket-wide work of a store (`prune`, `replicate`) against all hosts
     quiesced  pauses or stops containers and always puts them back: (names, how) -> context
     database  the server of a database source; `container` overrides where it runs
     """
@@ -30,6 +32,7 @@ class Context:
     database: Callable[[SourceSettings, str], Database]
     lease: Callable[[str], AbstractContextManager[object]]
     quiesced: Callable[[Sequence[str], str], AbstractContextManager[object]]
+    store_lease: Callable[[ObjectStore, str], StoreLease]
     clock: Clock
     emit: Emit
     state: Path
