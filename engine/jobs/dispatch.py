@@ -15,7 +15,7 @@ from engine.core.errors import UsageError
 from engine.core.events import Emit, Result
 from engine.core.recovery import RestoreRequest
 from engine.jobs import debris, locks, procfs
-from engine.jobs.identity import user_name
+from engine.jobs.identity import host_name, user_name
 from engine.jobs.lease import Lease
 from engine.operations.context import Context
 from engine.repository.lease import StoreHolder
@@ -69,7 +69,7 @@ def _myself(job_id: str, operation: str) -> StoreHolder:
 
 def _gone(holder: StoreHolder) -> bool:
     """Known to be dead: only of this boot of this machine can that be said."""
-    here = holder.boot != "" and holder.boot == procfs.boot()
+    here = (holder.boot, holder.host) == (procfs.boot(), host_name()) and holder.boot != ""
     return here and not procfs.alive(holder.pid, holder.started)
 
 
