@@ -88,12 +88,14 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotCommitted:
-    """A manifest was written: the snapshot exists from here on."""
+    """A manifest was written: the snapshot exists from here on. `files` counts the members of a
+    tree, or the artifacts of a database."""
 
     source: str
     ref: str
     stored_bytes: int
     raw_bytes: int
+    files: int = 0
 
 
 @dataclass(frozen=True, slots=True)

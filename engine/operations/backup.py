@@ -118,9 +118,9 @@ def backup_source(ctx: Context, source: SourceSettings, *, aside: bool = False) 
         session.committed = True
     for line in manifest.warnings:
         ctx.warn("snapshot", line, source.name)
-    ctx.emit(
-        SnapshotCommitted(source.name, snapshot.ref, manifest.stored_bytes, manifest.raw_bytes)
-    )
+    files = manifest.tree.members if manifest.tree else len(manifest.artifacts)
+    sizes = (manifest.stored_bytes, manifest.raw_bytes)
+    ctx.emit(SnapshotCommitted(source.name, snapshot.ref, *sizes, files))
     return manifest
 
 
