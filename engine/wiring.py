@@ -63,7 +63,8 @@ def keyring(settings: EncryptionSettings, state: Path) -> Keyring:
 
 def repository(settings: Settings) -> Repository:
     local = object_store(settings.local) if settings.local else None
-    return Repository(object_store(settings.repository), cipher(settings), local)
+    replicas = [object_store(replica) for replica in settings.replicas]
+    return Repository(object_store(settings.repository), cipher(settings), local, replicas)
 
 
 @cache

@@ -8,12 +8,13 @@ modules (boto3, docker) load at the first call that needs them, never at import.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.api.door import Door
+from engine.api.replicas import Replicas
 from engine.core import events
 from engine.core.errors import CipherError, MentatError, StoreError, UsageError, WrongPassphrase
 from engine.core.events import Record
@@ -36,6 +37,7 @@ from engine.settings import Settings, SourceSettings
 
 if TYPE_CHECKING:
     from engine.operations.initialise import Draft, Initialised
+    from engine.repository import Listing
 
 # What callers may name: they import the words of the engine from here and from nowhere else.
 __all__ = [
@@ -95,6 +97,12 @@ class SnapshotDetail:
 _FRESH = timedelta(minutes=15)
 
 
+def _words(problem: StoreError | Listing | None) -> str:
+    if problem is None:
+        return ""
+    return problem.message if isinstance(problem, StoreError) else problem.problem
+
+
 def initialise(draft: Draft) -> Initialised:
     """Set this host up: keys, secrets, configuration. ConfigurationError, CipherError, UsageError;
     the configuration is written last."""
@@ -119,6 +127,7 @@ class Engine:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.door = Door(settings)
+        self.replicas = Replicas(self.door)
 
     @classmethod
     def open(cls, config: Path | None = None) -> Engine:
@@ -139,28 +148,31 @@ class Engine:
         from engine.operations import kept, posture
 
         now = wiring.utc_now()
-        problem: StoreError | None = None
+        problem: StoreError | Listing | None = None
         listing = self.door.kept_listing()
         stale = listing is None or now - listing.at > _FRESH
         if refresh or (refresh is None and stale):
             try:
                 listing = self.door.list()
+                problem = listing if listing.read_from else None
             except StoreError as error:
                 problem = error
         store = StorePosture(
             name=self.settings.repository.shown,
             offsite=self.settings.repository.provider != "directory",
             reachable=problem is None,
-            problem=problem.message if problem else "",
+            problem=_words(problem),
             remedy=problem.remedy if problem else "",
             listed_at=listing.at if listing else None,
+            read_from=listing.read_from if listing else "",
         )
         rows = listing.rows if listing else ()
         return posture.take(self.settings, rows, store, kept.shown(self.settings.state), now)
 
     def snapshots(self, *, refresh: bool = True, host: str = "") -> Sequence[SnapshotEntry]:
-        """The inventory, newest first, of committed snapshots; host "" means all hosts.
-        StoreError when refresh and the store does not answer."""
+        """The inventory, newest first, of committed snapshots; host "" means all hosts. A
+        replica's while the store is away (`engine.replicas.elsewhere`). StoreError when refresh
+        and no store answers."""
         listing = self.door.list() if refresh else self.door.kept_listing()
         rows = listing.rows if listing else ()
         return [row for row in rows if row.committed and (not host or row.id.host == host)]
@@ -190,14 +202,18 @@ class Engine:
 
         entry = self.find(request.source, request.snapshot, request.host)
         opened = self.door.repo().open(entry.id)
+        serving, lacking, whole = self.door.repo().whereabouts(opened.manifest)
         planning = restore_plan.Planning(
             settings=self.settings,
-            store_name=self.settings.repository.shown,
+            store_name=serving or opened.store,
             state=self.settings.state,
             containers=lambda: wiring.containers(self.settings.docker),
             now=wiring.utc_now(),
         )
-        return restore_plan.plan(planning, request, entry, opened.manifest, opened.signature)
+        made = restore_plan.plan(planning, request, entry, opened.manifest, opened.signature)
+        told = tuple(dict.fromkeys(passed.words for passed in (*opened.passed, *lacking)))
+        blockers = () if whole else ("no store has all of this snapshot: choose another one",)
+        return replace(made, warnings=(*made.warnings, *told), blockers=(*made.blockers, *blockers))
 
     def keys(self) -> Sequence[Key]:
         """The keys on this machine's keyring."""

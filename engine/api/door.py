@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from engine.settings import Settings
@@ -17,6 +18,7 @@ class Door:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._repository: Repository | None = None
+        self.elsewhere: Listing | None = None  # the last listing, if another store gave it
 
     def repo(self) -> Repository:
         """The repository behind the primary store."""
@@ -27,18 +29,29 @@ class Door:
         return self._repository
 
     def kept_listing(self) -> Listing | None:
-        """The newest listing on this host's disk."""
+        """The newest listing on this host's disk; while the store is away, what this process
+        last listed of another one."""
         from engine.repository import ListingFile
 
+        if self.elsewhere is not None:
+            return self.elsewhere
         return ListingFile(self.settings.state).load(self.settings.repository.shown)
 
     def list(self) -> Listing:
-        """List the store now, and keep that on disk. StoreError."""
+        """List the store now, and keep that on disk; a replica or the local tier while it is
+        away, which the listing then says. StoreError when none of them answers."""
         from engine import wiring
         from engine.repository import Listing, ListingFile
 
         now = wiring.utc_now()
-        listing = Listing(now, self.settings.repository.shown, tuple(self.repo().entries()))
+        found = self.repo().inventory()
+        listing = Listing(now, self.settings.repository.shown, tuple(found.rows))
+        if found.passed:
+            problem = "; ".join(passed.problem for passed in found.passed)
+            remedy = "`mentat-dr doctor` looks at every store; `mentat-dr failover` reads on."
+            self.elsewhere = replace(listing, read_from=found.store, problem=problem, remedy=remedy)
+            return self.elsewhere
+        self.elsewhere = None
         ListingFile(self.settings.state).save(listing)
         return listing
 

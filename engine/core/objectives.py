@@ -81,6 +81,7 @@ class StorePosture:
     problem: str = ""
     remedy: str = ""
     listed_at: datetime | None = None  # of the listing shown; older than now when stale
+    read_from: str = ""  # the store that was listed in its place while it did not answer
 
 
 @dataclass(frozen=True, slots=True)

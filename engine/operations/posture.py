@@ -87,6 +87,13 @@ def _notices(
         notices.append(
             ("critical", "NOTHING IS OFFSITE: the repository is a directory on this machine")
         )
+    if store.read_from:
+        notices.append(
+            (
+                "critical",
+                f"{store.name} does not answer: what is shown is what {store.read_from} holds",
+            )
+        )
     if store.reachable and store.listed_at and now - store.listed_at > _STALE:
         notices.append(("warning", "the listing shown is over an hour old"))
     if not settings.sources:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.core.errors import MentatError, UsageError
-from engine.core.events import Result
+from engine.core.events import Emit, Event, Result, Warned
 from engine.core.recovery import RestoreRequest
 from engine.core.snapshot import Manifest, SnapshotId
 from engine.operations import restore_database, restore_tree
 from engine.operations.context import Context
 from engine.operations.progress import Phase
+from engine.operations.streams import FALLBACK
 from engine.repository import ListingFile, choose
 from engine.settings import SourceSettings
 
@@ -40,6 +41,8 @@ class Restoring:
 def restore(ctx: Context, request: RestoreRequest, passphrase: str | None) -> Result:
     """Bring a snapshot back. Everything that can be refused is refused before anything is made;
     live data is touched only after the restored copy was verified beside it."""
+    fallbacks: list[str] = []
+    ctx = replace(ctx, emit=_noting_fallbacks(ctx.emit, fallbacks))
     manifest = find_manifest(ctx, request)
     source = next((s for s in ctx.settings.sources if s.name == request.source), None)
     restoring = Restoring(ctx, request, manifest, source, passphrase)
@@ -57,7 +60,26 @@ def restore(ctx: Context, request: RestoreRequest, passphrase: str | None) -> Re
         else:
             result = restore_tree.run(restoring)
     _record_proof(restoring, result)
-    return result
+    return _with_fallbacks(result, fallbacks)
+
+
+def _noting_fallbacks(emit: Emit, fallbacks: list[str]) -> Emit:
+    def noting(event: Event) -> None:
+        if isinstance(event, Warned) and event.code == FALLBACK:
+            if event.message in fallbacks:
+                return  # of another artifact, and told already
+            fallbacks.append(event.message)
+        emit(event)
+
+    return noting
+
+
+def _with_fallbacks(result: Result, fallbacks: list[str]) -> Result:
+    """The data is whole, yet a store that is not is nothing to end quietly with."""
+    if not fallbacks:
+        return result
+    summary = f"{result.summary}; not from every store: {'; '.join(fallbacks)}"
+    return Result("warnings", summary, {**result.facts, "fallbacks": list(fallbacks)})
 
 
 def find_manifest(ctx: Context, request: RestoreRequest) -> Manifest:
@@ -65,7 +87,10 @@ def find_manifest(ctx: Context, request: RestoreRequest) -> Manifest:
     host = request.host or ctx.host
     rows = ctx.repository.restorable(host, request.source)
     chosen = choose(rows, request.snapshot, request.source)
-    return ctx.repository.trusted(chosen.id, request.accept_unsigned)
+    opened = ctx.repository.trusted_copy(chosen.id, request.accept_unsigned)
+    for passed in opened.passed:
+        ctx.warn(FALLBACK, passed.words, request.source)
+    return opened.manifest
 
 
 def confirm_name(manifest: Manifest, source: SourceSettings | None, request: RestoreRequest) -> str:

@@ -19,9 +19,11 @@ from engine.core.snapshot import Artifact, SnapshotId
 from engine.operations.context import Context
 from engine.operations.progress import Phase
 from engine.ports import ObjectStore, RunningPipeline, StreamTap
+from engine.repository.copies import Passed
 from engine.repository.writing import ArtifactWriter
 
 ZSTD_LEVEL = 3
+FALLBACK = "store-fallback"  # the warning that a store was passed over for another
 
 
 def compress_command() -> Command:
@@ -130,7 +132,7 @@ def unpack(
             announce(ctx, stage)
 
     def fallback(store: ObjectStore, error: MentatError) -> None:
-        ctx.warn("store-fallback", f"{error.message}; going on from another store")
+        ctx.warn(FALLBACK, Passed(store.name, error.message).words)
 
     with (
         contextlib.closing(ctx.repository.read(snapshot, artifact, fallback)) as chunks,

@@ -81,11 +81,15 @@ def entries(objects: Iterable[StoredObject]) -> list[SnapshotEntry]:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A listing of the repository at one moment."""
+    """A listing of the repository at one moment. When `store` did not answer, `problem` says why,
+    `remedy` what to do, and `read_from` which store was listed in its place."""
 
     at: datetime
     store: str
     rows: tuple[SnapshotEntry, ...]
+    read_from: str = ""
+    problem: str = ""
+    remedy: str = ""
 
 
 class ListingFile:
