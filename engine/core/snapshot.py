@@ -22,6 +22,7 @@ ROOT = "v1"
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.json.sig"
 ASIDE = "aside.json"
+BASE_MARK = "base-"  # and the ref of the base, of an incremental
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
 _REF = re.compile(r"(\d{8}T\d{6}Z)-(logical|physical|full|incremental)-([0-9a-f]{8})\Z")
@@ -69,6 +70,10 @@ class SnapshotId:
     def aside_key(self) -> str:
         return self.prefix + ASIDE
 
+    def base_key(self, base: str) -> str:
+        """Lets a LIST alone tell what an incremental builds on."""
+        return self.prefix + BASE_MARK + base
+
     def artifact_key(self, name: str) -> str:
         return self.prefix + name
 
@@ -109,6 +114,7 @@ class SnapshotEntry:
     signed: bool
     proven_at: datetime | None = None
     aside: bool = False  # data saved before a restore replaced it: never `latest`
+    base: str = ""  # ref of what an incremental builds on
 
 
 @dataclass(frozen=True, slots=True)

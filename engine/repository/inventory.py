@@ -13,6 +13,7 @@ import msgspec
 
 from engine.core.snapshot import (
     ASIDE,
+    BASE_MARK,
     MANIFEST,
     ROOT,
     SIGNATURE,
@@ -50,6 +51,12 @@ def _parse_proof(key: str) -> tuple[SnapshotId, datetime] | None:
         return None
 
 
+def _base(snapshot: SnapshotId, name: str) -> str:
+    """The ref that a mark among an incremental's objects names."""
+    ref = name.removeprefix(BASE_MARK)
+    return ref if ref != name and parse_ref(snapshot.host, snapshot.source, ref) else ""
+
+
 def entries(objects: Iterable[StoredObject]) -> list[SnapshotEntry]:
     """Snapshots behind a listing, newest first; debris (no manifest) included as uncommitted."""
     found: dict[SnapshotId, SnapshotEntry] = {}
@@ -70,6 +77,7 @@ def entries(objects: Iterable[StoredObject]) -> list[SnapshotEntry]:
             entry.committed or name == MANIFEST,
             entry.signed or name == SIGNATURE,
             aside=entry.aside or name == ASIDE,
+            base=entry.base or _base(snapshot, name),
         )
     rows = [
         replace(entry, proven_at=proven[snapshot]) if snapshot in proven else entry
