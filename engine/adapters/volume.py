@@ -88,6 +88,20 @@ class GnuTar:
         )
         return Command(argv, "tar", env=_C)
 
+    def list_command(self, listing: str) -> Command:
+        argv = (
+            *("tar", "--list", "--file=-", _BLOCKING, "--quoting-style=escape"),
+            f"--index-file={listing}",
+        )
+        return Command(argv, "tar", env=_C)
+
+    def compare_command(self, root: Path) -> Command:
+        argv = (
+            *("tar", "--compare", "--file=-", _BLOCKING, "--numeric-owner"),
+            *("--warning=no-timestamp", "--quoting-style=escape", f"--directory={root}"),
+        )
+        return Command(argv, "tar", env=_C)
+
     def pack_warnings(self, stderr: Sequence[str], root: Path) -> Sequence[str]:
         """See the port. tar says of a file that breaks off in a read error that it shrank, and
         fills it with zeros: so those that shrank are read again, and a lost one is a TreeError."""

@@ -116,8 +116,10 @@ def unpack(
     passphrase: str | None,
     phase: Phase,
     explain: Explain | None = None,
+    look: Callable[[StreamTap], None] = lambda _tap: None,
 ) -> Sequence[Ended]:
-    """Run store | gpg | zstd | consumer and prove every byte of it.
+    """Run store | gpg | zstd | consumer and prove every byte of it; `look` sees the proven stream's
+    size and last bytes.
 
     Stored parts are hashed before gpg sees them, gpg must report an intact message, and the plain
     stream's hash must be the manifest's. With no consumer the stream is proven and dropped. On
@@ -144,6 +146,7 @@ def unpack(
                 break
         ended = pipeline.wait()
         _judge(ctx, artifact, ended, tap, pipeline.failed, explain)
+        look(tap)
     return ended
 
 

@@ -48,6 +48,14 @@ class Trees(Protocol):
     def unpack_command(self, root: Path) -> Command:
         """Reads a tar from stdin into root, everything as it was; fails on any member."""
 
+    def list_command(self, listing: str) -> Command:
+        """Reads a tar from stdin to its end and writes one line per member to the path `listing`
+        (of `counting`); fails on what is no whole tar."""
+
+    def compare_command(self, root: Path) -> Command:
+        """Reads a tar from stdin and compares each member with what is below root: contents, type,
+        mode, times, owners. Exit 1 with a line per difference on stdout and stderr."""
+
     def pack_warnings(self, stderr: Sequence[str], root: Path) -> Sequence[str]:
         """Files that vanished or changed while read, as sentences for the manifest. TreeError
         when one of them could in truth not be read."""
