@@ -10,12 +10,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
+from engine.core.health import Contact, HealthCheck
 from engine.core.snapshot import Kind
 
 Provider = Literal["s3", "b2", "wasabi", "minio", "custom", "directory"]
 Quiesce = Literal["none", "pause", "stop"]
 
 DEFAULT_CONFIG = Path("/etc/mentat-dr/config.toml")
+DEFAULT_RUNBOOKS = Path("/etc/mentat-dr/runbooks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,9 @@ class Settings:
     notify: tuple[Secret, ...] = ()  # URLs; they hold tokens
     docker: str = ""  # DOCKER_HOST; empty: the environment's or the default socket
     state: Path = Path("/var/lib/mentat-dr")
+    runbooks: Path = DEFAULT_RUNBOOKS  # a deployment's own, beside or in place of the product's
+    health: tuple[HealthCheck, ...] = ()
+    contacts: tuple[Contact, ...] = ()
 
     def source(self, name: str) -> SourceSettings:
         """UsageError naming the nearest source when there is none of that name."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from engine.settings import (
+    DEFAULT_RUNBOOKS,
     EncryptionSettings,
     MonitoringSettings,
     Provider,
@@ -15,6 +16,7 @@ from engine.settings import (
     StoreSettings,
     TierRetention,
 )
+from engine.settings_file.readiness import read_contacts, read_health
 from engine.settings_file.source import read_sources
 from engine.settings_file.table import Table
 
@@ -43,6 +45,9 @@ def read_settings(
         local=_local(top),
         docker=top.text("docker"),
         state=state(top.absolute("state")),
+        runbooks=Path(top.absolute("runbooks") or DEFAULT_RUNBOOKS),
+        health=read_health(top),
+        contacts=read_contacts(top),
     )
     top.close()
     return settings, problems

@@ -12,6 +12,7 @@ from typing import Any
 from engine.core.durations import format_duration
 from engine.core.errors import ConfigurationError
 from engine.settings import (
+    DEFAULT_RUNBOOKS,
     EncryptionSettings,
     MonitoringSettings,
     RetentionSettings,
@@ -21,6 +22,7 @@ from engine.settings import (
     StoreSettings,
     TierRetention,
 )
+from engine.settings_file.readiness import contact_document, health_document
 
 HEADER = "# mentat-dr: what is protected on this host, where it goes and who can read it.\n\n"
 
@@ -82,6 +84,7 @@ def _document(settings: Settings) -> dict[str, Any]:
             "environment": settings.environment,
             "docker": settings.docker,
             "state": "" if str(settings.state) == "/var/lib/mentat-dr" else str(settings.state),
+            "runbooks": "" if settings.runbooks == DEFAULT_RUNBOOKS else str(settings.runbooks),
             "repository": repository,
             "local": {"path": settings.local.path} if settings.local else {},
             "encryption": _encryption(settings.encryption),
@@ -89,6 +92,8 @@ def _document(settings: Settings) -> dict[str, Any]:
             "source": [_source(source) for source in settings.sources],
             "monitoring": _plain(settings.monitoring, MonitoringSettings()),
             "notify": {"urls": [_secret(url) for url in settings.notify]},
+            "health": [health_document(check) for check in settings.health],
+            "contact": [contact_document(contact) for contact in settings.contacts],
         }
     )
 
