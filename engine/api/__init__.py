@@ -251,12 +251,18 @@ class Engine:
     # acting
 
     def start_backup(self, sources: Sequence[str] = (), *, kind: str = "", method: str = "") -> str:
-        """Start a backup job; no sources means all. Returns the job's id."""
+        """Start a backup job; no sources means all. Returns the job's id. A method, logical or
+        physical, is for databases: it leaves the others out. UsageError for one that is named."""
         chosen = [self.settings.source(name) for name in sources] or list(self.settings.sources)
         if method:
-            raise UsageError(
-                f"the method {method!r} is not available", "Leave --method out: the kind decides."
-            )
+            other = [s.name for s in chosen if s.kind != "database"] if sources else []
+            if method not in ("logical", "physical") or other:
+                raise UsageError(
+                    f"the method {method!r} is not available"
+                    + (f" for {', '.join(other)}" if other else ""),
+                    "Leave --method out: the kind decides.",
+                )
+            chosen = [s for s in chosen if s.kind == "database"]
         names = [s.name for s in chosen if not kind or s.kind == kind]
         if not names:
             raise UsageError(
@@ -264,7 +270,7 @@ class Engine:
                 f"Add a [[source]] to {self.settings.file}",
             )
         title = f"backup {', '.join(names)}"
-        return self.door.launch("backup", {"sources": names}, title, names)
+        return self.door.launch("backup", {"sources": names, "method": method}, title, names)
 
     def start_restore(self, request: RestoreRequest, passphrase: str | None = None) -> str:
         """Start a restore job. UsageError when request.confirm is not the plan's confirm_name."""

@@ -14,7 +14,7 @@ from engine import settings_file, wiring
 from engine.core.errors import UsageError
 from engine.core.events import Emit, Result
 from engine.core.recovery import RestoreRequest
-from engine.jobs import debris, locks, procfs
+from engine.jobs import aftermath, debris, locks, procfs
 from engine.jobs.identity import host_name, user_name
 from engine.jobs.lease import Lease
 from engine.operations.context import Context
@@ -59,7 +59,13 @@ def run_operation(
     )
     ctx = wiring.context(settings, around)
     debris.clear(ctx)
-    return known(ctx, request, secrets)
+    try:
+        result = known(ctx, request, secrets)
+    except Exception as error:
+        aftermath.tell(settings, job_id, emit, error)
+        raise
+    aftermath.tell(settings, job_id, emit, result)
+    return result
 
 
 def _myself(job_id: str, operation: str) -> StoreHolder:
@@ -79,7 +85,8 @@ def _backup(ctx: Context, request: Mapping[str, Any], _secrets: Secrets) -> Resu
     names = request.get("sources") or [s.name for s in ctx.settings.sources]
     kind = request.get("kind", "")
     chosen = [ctx.settings.source(name) for name in names]
-    return backup(ctx, [s for s in chosen if not kind or s.kind == kind])
+    method = request.get("method") or None
+    return backup(ctx, [s for s in chosen if not kind or s.kind == kind], method)
 
 
 def _restore(ctx: Context, request: Mapping[str, Any], secrets: Secrets) -> Result:

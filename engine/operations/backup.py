@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 
+from engine.core.durations import parse_frequency
 from engine.core.errors import MentatError, UsageError
-from engine.core.events import Event, Result, SnapshotCommitted, Warned
+from engine.core.events import Event, Output, Result, SnapshotCommitted, Warned
+from engine.core.schedule import DEFAULT, due
 from engine.core.snapshot import (
     FORMAT_VERSION,
     Artifact,
@@ -20,7 +22,7 @@ from engine.core.snapshot import (
     SnapshotId,
     TreeFacts,
 )
-from engine.operations import backup_database, backup_tree, recovery_text
+from engine.operations import backup_database, backup_physical, backup_tree, recovery_text
 from engine.operations.context import Context
 from engine.operations.progress import Phase
 from engine.repository import Listing, ListingFile, new_id
@@ -28,9 +30,12 @@ from engine.repository.writing import ArtifactWriter
 from engine.settings import SourceSettings
 
 
-def backup(ctx: Context, sources: Sequence[SourceSettings]) -> Result:
-    """Back up each source in turn. A Result when at least every source has a snapshot; else the
-    worst error, saying which sources have one and which have none."""
+def backup(
+    ctx: Context, sources: Sequence[SourceSettings], method: Method | None = None
+) -> Result:
+    """Back up each source in turn, a database by `method`, or by those that are due. A Result when
+    at least every source has a snapshot; else the worst error, saying which sources have one and
+    which have none."""
     if not sources:
         raise UsageError("there is no source to back up", "Add a [[source]] to the configuration.")
     warned: list[Warned] = []
@@ -46,22 +51,19 @@ def backup(ctx: Context, sources: Sequence[SourceSettings]) -> Result:
     done: list[Manifest] = []
     failed: list[tuple[SourceSettings, MentatError]] = []
     for source in sources:
-        try:
-            with ctx.lease(source.name):
-                done.append(backup_source(ctx, source))
-        except Exception as problem:  # a defect, too, costs one source and no more
-            error = _as_mentat(problem)
-            if error.exit_code == 130:
-                raise
-            failed.append((source, error))
-            ctx.warn(error.code, error.message, source.name)
+        for outcome in _outcomes(ctx, source, method):
+            if isinstance(outcome, Manifest):
+                done.append(outcome)
+            else:
+                failed.append((source, outcome))
+                ctx.warn(outcome.code, outcome.message, source.name)
     if done:
         _write_recovery_text(ctx)
     if failed:
         raise _summed(failed, done)
     stored = sum(manifest.stored_bytes for manifest in done)
-    names = ", ".join(manifest.id.source for manifest in done)
-    summary = f"{len(done)} of {len(sources)} sources backed up: {names}"
+    names = list(dict.fromkeys(manifest.id.source for manifest in done))
+    summary = f"{len(names)} of {len(sources)} sources backed up: {', '.join(names)}"
     if warned:
         summary += f"; {len(warned)} warnings"
     facts = {
@@ -70,6 +72,45 @@ def backup(ctx: Context, sources: Sequence[SourceSettings]) -> Result:
         "raw_bytes": sum(m.raw_bytes for m in done),
     }
     return Result("warnings" if warned else "done", summary, facts)
+
+
+def _outcomes(
+    ctx: Context, source: SourceSettings, method: Method | None
+) -> Iterator[Manifest | MentatError]:
+    """A snapshot, or why there is none, for each method; one that fails stops no other."""
+    methods: Sequence[Method] = (method or DEFAULT,)
+    if source.kind == "database" and method is None and source.methods:
+        try:
+            methods = _due(ctx, source)
+        except MentatError as error:
+            yield error
+            return
+    for each in methods:
+        try:
+            with ctx.lease(source.name):
+                manifest = backup_source(ctx, source, method=each)
+        except Exception as problem:  # a defect, too, costs one source and no more
+            error = _as_mentat(problem)
+            if error.exit_code == 130:
+                raise
+            yield error
+        else:
+            yield manifest
+
+
+def _due(ctx: Context, source: SourceSettings) -> Sequence[Method]:
+    """The methods that the configuration's schedule asks for now."""
+    newest: dict[Method, datetime] = {}
+    for row in ctx.repository.entries(ctx.host, source.name):
+        if row.committed and not row.aside:
+            newest.setdefault(row.id.method, row.id.at)
+    every: dict[Method, timedelta] = {}
+    for name, spelt in source.methods.items():
+        every["physical" if name == "physical" else "logical"] = parse_frequency(spelt)
+    chosen = due(every, newest, ctx.clock())
+    for each in chosen:
+        ctx.emit(Output(f"{source.name}: {each.method}, {each.reason}"))
+    return [each.method for each in chosen]
 
 
 def _as_mentat(problem: Exception) -> MentatError:
@@ -89,21 +130,25 @@ def _summed(
     source, error = max(failed, key=lambda pair: pair[1].exit_code)
     if len(failed) == 1 and not done:
         return error
-    names = ", ".join(pair[0].name for pair in failed)
-    saved = ", ".join(m.id.source for m in done) or "none"
+    names = ", ".join(dict.fromkeys(pair[0].name for pair in failed))
+    saved = ", ".join(f"{m.id.source} ({m.id.method})" for m in done) or "none"
     error.message = f"no snapshot of {names} ({source.name}: {error.message}); saved: {saved}"
     error.args = (error.message,)
     return error
 
 
-def backup_source(ctx: Context, source: SourceSettings, *, aside: bool = False) -> Manifest:
+def backup_source(
+    ctx: Context, source: SourceSettings, *, aside: bool = False, method: Method = "logical"
+) -> Manifest:
     """Make one committed snapshot; the caller holds the lease of the source. aside marks it as
-    data that a restore is about to replace."""
-    method: Method = "logical" if source.kind == "database" else "full"
+    data that a restore is about to replace. method counts for databases only."""
+    method = method if source.kind == "database" else "full"
     snapshot = new_id(ctx.host, source.name, ctx.clock(), method)
     session = Session(ctx, source, snapshot)
     with session:
-        if source.kind == "database":
+        if method == "physical":
+            backup_physical.run(session)
+        elif source.kind == "database":
             backup_database.run(session)
         else:
             backup_tree.run(session)
@@ -135,6 +180,7 @@ class Session:
         self.recoverable_to: datetime = self.started
         self.artifacts: list[Artifact] = []
         self.warnings: list[str] = []
+        self.tools: dict[str, str] = {}
         self.database: DatabaseFacts | None = None
         self.tree: TreeFacts | None = None
         self.committed = False
@@ -175,6 +221,7 @@ class Session:
             database=self.database,
             tree=self.tree,
             warnings=tuple(self.warnings),
+            tools=dict(self.tools),
             engine_version=engine_version(),
         )
 

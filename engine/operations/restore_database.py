@@ -41,12 +41,16 @@ def run(restoring: Restoring) -> Result:
     where = restoring.request.target.where
     if where == "directory":
         return _to_directory(restoring)
+    if restoring.snapshot.method == "physical":
+        from engine.operations import restore_physical
+
+        return restore_physical.run(restoring)
     if where == "container":
         return _to_container(restoring)
     return _in_place(restoring)
 
 
-def _facts(restoring: Restoring) -> DatabaseFacts:
+def facts_of(restoring: Restoring) -> DatabaseFacts:
     facts = restoring.manifest.database
     if facts is None:
         raise DatabaseError("the manifest says nothing of a database", "Choose another snapshot.")
@@ -61,7 +65,8 @@ def _artifact(restoring: Restoring, name: str) -> Artifact:
 
 
 def _to_directory(restoring: Restoring) -> Result:
-    """Plain SQL files, proven by hash: for reading, or for a client by hand."""
+    """Plain SQL files, or the plain stream of a physical snapshot, proven by hash: for reading, or
+    for a client by hand."""
     ctx = restoring.ctx
     target = empty_target(restoring.request.target.path)
     with staging_beside(ctx, target.parent) as (staging, _note):
@@ -71,7 +76,8 @@ def _to_directory(restoring: Restoring) -> Result:
             _write_plain(restoring, artifact, plain)
         move_in(staging, target)
     facts = {"bytes": restoring.manifest.raw_bytes, "target": str(target)}
-    return Result("done", f"plain SQL written to {target}, its hash proven", facts)
+    what = "plain stream of files" if restoring.snapshot.method == "physical" else "plain SQL"
+    return Result("done", f"{what} written to {target}, its hash proven", facts)
 
 
 def _write_plain(restoring: Restoring, artifact: Artifact, file: Path) -> None:
@@ -130,7 +136,7 @@ def _start_server(
     labels: dict[str, str],
     note: debris.Note,
 ) -> _Fresh:
-    ctx, facts = restoring.ctx, _facts(restoring)
+    ctx, facts = restoring.ctx, facts_of(restoring)
     containers = ctx.containers()
     password = secrets.token_urlsafe(18)
     container = containers.create_like(
@@ -143,7 +149,7 @@ def _start_server(
         network=network,
     )
     containers.start(name)
-    source = _way_in(restoring, name, password)
+    source = way_in(restoring, name, password)
     database = ctx.database(source, name)
     with Phase(ctx.emit, f"start {name}", "Start an empty server", restoring.request.source):
         database.wait_ready(_READY_SECONDS)
@@ -174,7 +180,7 @@ def _root_password(password: str) -> dict[str, str]:
     return values
 
 
-def _way_in(restoring: Restoring, container: str, password: str) -> SourceSettings:
+def way_in(restoring: Restoring, container: str, password: str) -> SourceSettings:
     from datetime import timedelta
 
     base = restoring.source or SourceSettings(
@@ -192,7 +198,7 @@ def _way_in(restoring: Restoring, container: str, password: str) -> SourceSettin
 
 def load(restoring: Restoring, database: Database) -> dict[str, object]:
     """Dump, then accounts, then the comparison with the manifest."""
-    ctx, facts = restoring.ctx, _facts(restoring)
+    ctx, facts = restoring.ctx, facts_of(restoring)
     name = restoring.request.source
     dump = _artifact(restoring, DUMP)
     with Phase(ctx.emit, f"load {name}", "Download, decrypt, load", name, dump.raw_bytes) as phase:
@@ -209,7 +215,7 @@ def load(restoring: Restoring, database: Database) -> dict[str, object]:
         ctx.state, (f"load {name}", "load database"), dump.raw_bytes, phase.seconds, ctx.clock()
     )
     with Phase(ctx.emit, f"verify {name}", "Compare rows and checksums", name) as phase:
-        compared = _compare(facts, database)
+        compared = compare(facts, database)
     rates.record(
         ctx.state,
         (f"verify {name}", "verify database"),
@@ -239,7 +245,7 @@ def _read_small(restoring: Restoring, artifact: Artifact) -> bytes:
         file.unlink(missing_ok=True)
 
 
-def _compare(facts: DatabaseFacts, database: Database) -> dict[str, object]:
+def compare(facts: DatabaseFacts, database: Database) -> dict[str, object]:
     """Every table and object count against the manifest; RestoreDiffers names what differs."""
     found = {(t.schema, t.table): t for t in database.tables(facts)}
     differing = [line for t in facts.tables if (line := _difference(t, found))]
@@ -274,7 +280,7 @@ def _difference(wanted: TableFacts, found: dict[tuple[str, str], TableFacts]) ->
 
 
 def _to_container(restoring: Restoring) -> Result:
-    facts = _facts(restoring)
+    facts = facts_of(restoring)
     if not facts.image:
         raise UsageError(
             "the snapshot was not taken from a container, so there is no image to start",
@@ -292,13 +298,13 @@ def _to_container(restoring: Restoring) -> Result:
 
 
 def _in_place(restoring: Restoring) -> Result:
-    ctx, facts = restoring.ctx, _facts(restoring)
+    ctx, facts = restoring.ctx, facts_of(restoring)
     name = (restoring.source.container if restoring.source else "") or facts.container
     if not name or (restoring.source is not None and not restoring.source.container):
         return restore_server.run(restoring)
     containers = ctx.containers()
     live = containers.container(name)
-    volume = _data_volume(containers, live, facts)
+    volume = live_volume(containers, live, facts)
     stamp = restoring.stamp
     before = f"{volume.name}_before_{stamp}"
     model = replace(live, image_id=live.image_id or facts.image_id)
@@ -311,7 +317,7 @@ def _in_place(restoring: Restoring) -> Result:
             switched = switch.volume(restoring, fresh.volume, volume, fresh.note)
     with Phase(ctx.emit, f"ready {name}", "Wait for the server", restoring.request.source):
         try:
-            _require_serving(restoring, name, name in switched.running)
+            require_serving(restoring, name, name in switched.running)
         except BaseException:
             switch.undo(restoring, switched, volume)
             raise
@@ -323,7 +329,7 @@ def _in_place(restoring: Restoring) -> Result:
     )
 
 
-def _data_volume(containers: Containers, live: Container, facts: DatabaseFacts) -> Volume:
+def live_volume(containers: Containers, live: Container, facts: DatabaseFacts) -> Volume:
     directory = facts.data_directory or "/var/lib/mysql"
     for mount in live.mounts:
         if mount.destination.rstrip("/") == directory and mount.volume:
@@ -334,7 +340,7 @@ def _data_volume(containers: Containers, live: Container, facts: DatabaseFacts) 
     )
 
 
-def _require_serving(restoring: Restoring, name: str, ran: bool) -> None:
+def require_serving(restoring: Restoring, name: str, ran: bool) -> None:
     """A server that ran before answers again, with the configured credentials. One that did not
     run is left as it was found."""
     ctx = restoring.ctx

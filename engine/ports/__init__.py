@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from engine.ports.cipher import Cipher, Key, SignatureCheck
 from engine.ports.containers import Container, Containers, Liveness, Mount, Volume
-from engine.ports.databases import Database, Dump
+from engine.ports.databases import Database, Dump, PhysicalCopy, PhysicalWays
 from engine.ports.processes import Processes, RunningPipeline, StreamTap
 from engine.ports.stores import ObjectStore, PendingUpload, StoredObject, Upload
-from engine.ports.telling import Clock, Metrics, Notifier
+from engine.ports.telling import AlertSource, Clock, Metrics, Notifier, Silencer
 from engine.ports.trees import MemberCounter, Trees, TreeSurvey
 
 __all__ = [
+    "AlertSource",
     "Cipher",
     "Clock",
     "Container",
@@ -26,9 +27,12 @@ __all__ = [
     "Notifier",
     "ObjectStore",
     "PendingUpload",
+    "PhysicalCopy",
+    "PhysicalWays",
     "Processes",
     "RunningPipeline",
     "SignatureCheck",
+    "Silencer",
     "StoredObject",
     "StreamTap",
     "TreeSurvey",

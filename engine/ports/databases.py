@@ -8,7 +8,7 @@ from typing import Protocol
 
 from engine.core.commands import Command
 from engine.core.errors import DatabaseError
-from engine.core.snapshot import DatabaseFacts, TableFacts
+from engine.core.snapshot import BinlogPosition, DatabaseFacts, TableFacts
 
 
 class Dump(Protocol):
@@ -40,9 +40,72 @@ class Dump(Protocol):
         """What the last words of a dump that failed mean."""
 
 
+class PhysicalCopy(Protocol):
+    """A copy of a server's files. Used as: keep `note` durably, `make`, run `command` in a pipe,
+    `facts`, and `close` in any case."""
+
+    @property
+    def tool(self) -> str:
+        """What makes it, with its version."""
+
+    @property
+    def artifact(self) -> str:
+        """Name of the artifact that the stream becomes."""
+
+    @property
+    def note(self) -> str:
+        """For `PhysicalWays.undo`, should this process die; empty when nothing would be left."""
+
+    def make(self) -> None:
+        """What must be done before the files can be streamed; may take as long as copying them
+        once. NoSpace when there is no room for it."""
+
+    @property
+    def command(self) -> Command:
+        """Writes the files to stdout."""
+
+    def facts(self, stderr: Sequence[str]) -> DatabaseFacts:
+        """After the stream has ended, from the last lines of `command`: DatabaseError when it is
+        not whole. Row counts only where nothing was written meanwhile. Fills `warnings`."""
+
+    @property
+    def warnings(self) -> Sequence[str]: ...
+
+    def explain(self, stderr: Sequence[str]) -> DatabaseError:
+        """What the last words of a copy that failed mean."""
+
+    def close(self) -> None:
+        """Remove all that was made in the server. DatabaseError when something is left."""
+
+
+class PhysicalWays(Protocol):
+    """Copies of files, and servers that stand on one."""
+
+    def copy(self) -> PhysicalCopy:
+        """A copy of all of this server, not yet begun. DatabaseError, with what to do, where it
+        cannot be had."""
+
+    def undo(self, note: str) -> None:
+        """Remove what a dead copy left. No error when it is gone."""
+
+    def await_answer(self, timeout: float) -> DatabaseFacts:
+        """Until the server answers, with or without a network; DatabaseError after `timeout`
+        seconds."""
+
+    def unreadable(self, schemas: Sequence[str]) -> Sequence[str]:
+        """Sentences about tables and schemas that cannot be read."""
+
+    def position(self) -> BinlogPosition | None:
+        """Where the donor's binlog stood when the copy was taken that this server stands on; None
+        where the server does not know."""
+
+
 class Database(Protocol):
     """One MySQL or MariaDB server, reached through its own client program. Errors are
     DatabaseError's. Credentials travel by pipes only."""
+
+    @property
+    def physical(self) -> PhysicalWays: ...
 
     def identify(self) -> DatabaseFacts:
         """Flavor and version by asking the server; no tables."""

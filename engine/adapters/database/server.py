@@ -23,6 +23,7 @@ from engine.adapters.database.layout import (
 from engine.adapters.database.mariadb import MariaDB
 from engine.adapters.database.moment import Moment
 from engine.adapters.database.mysql import MySQL
+from engine.adapters.database.physical import PhysicalServer
 from engine.adapters.database.programs import Launcher, Programs, parse_probe
 from engine.adapters.database.quoting import quote_name
 from engine.adapters.database.session import OPTIONS, Session
@@ -112,6 +113,12 @@ class Server:
                 pass
         assert self._dialect is not None
         return self._dialect
+
+    @property
+    def physical(self) -> PhysicalServer:
+        return PhysicalServer(
+            self._session, self._launcher, self.identify, lambda: self.dialect, self._name
+        )
 
     # ------------------------------------------------------------ questions
 
