@@ -98,11 +98,36 @@ class RetentionSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class VerifySettings:
+    """cover: everything stored is read to its end at least once in this time, given daily runs.
+    memory: what a throw-away container of a restore test may take, as Docker spells it."""
+
+    cover: timedelta = timedelta(days=7)
+    memory: str = "2g"
+
+
+@dataclass(frozen=True, slots=True)
+class DrillSettings:
+    """rto: the target of the whole application, from nothing to its last health check."""
+
+    rto: timedelta = timedelta(hours=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """A question to the restored database: one SELECT, whose first value must be `expected`; a
+    number of it may be given with a comparison, as in `>= 1000`."""
+
+    sql: str
+    expected: str
+
+
+@dataclass(frozen=True, slots=True)
 class SourceSettings:
     """One source. Which fields apply depends on kind; loading refuses the others.
 
     database       engine, container | host+port | socket, user, password, schemas, checksums,
-                   methods, binlogs
+                   methods, binlogs, assertions, image
     volume         volume, quiesce, exclude, incremental
     config         paths, exclude, incremental
     observability  volume (+ quiesce) | paths, exclude, incremental
@@ -128,6 +153,8 @@ class SourceSettings:
     methods: dict[str, str] = field(default_factory=dict)
     binlogs: dict[str, str] = field(default_factory=dict)
     incremental: dict[str, str] = field(default_factory=dict)
+    assertions: tuple[Assertion, ...] = ()  # asked of each restore test
+    image: str = ""  # what a server that runs in no container is restored into, for tests
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +179,8 @@ class Settings:
     local: StoreSettings | None = None  # the local tier, a directory
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     monitoring: MonitoringSettings = field(default_factory=MonitoringSettings)
+    verify: VerifySettings = field(default_factory=VerifySettings)
+    drill: DrillSettings = field(default_factory=DrillSettings)
     notify: tuple[Secret, ...] = ()  # URLs; they hold tokens
     docker: str = ""  # DOCKER_HOST; empty: the environment's or the default socket
     state: Path = Path("/var/lib/mentat-dr")

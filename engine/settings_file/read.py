@@ -16,6 +16,7 @@ from engine.settings import (
     StoreSettings,
     TierRetention,
 )
+from engine.settings_file.proof import read_drill, read_verify
 from engine.settings_file.readiness import read_contacts, read_health
 from engine.settings_file.source import read_sources
 from engine.settings_file.table import Table
@@ -41,6 +42,8 @@ def read_settings(
         retention=_retention(top.table("retention")),
         sources=read_sources(top),
         monitoring=_monitoring(top.table("monitoring")),
+        verify=read_verify(top.table("verify")),
+        drill=read_drill(top.table("drill")),
         notify=_notify(top.table("notify")),
         local=_local(top),
         docker=top.text("docker"),

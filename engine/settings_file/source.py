@@ -9,6 +9,7 @@ from typing import get_args
 from engine.core.durations import parse_duration, parse_frequency
 from engine.core.snapshot import KINDS, Kind
 from engine.settings import Quiesce, SourceSettings
+from engine.settings_file.proof import read_assertions
 from engine.settings_file.table import Table
 
 TARGETS: dict[Kind, tuple[timedelta, timedelta]] = {  # RPO, RTO where the file gives none
@@ -33,6 +34,8 @@ KEY_KINDS: dict[str, tuple[Kind, ...]] = {
     "checksums": _DATABASE,
     "methods": _DATABASE,
     "binlogs": _DATABASE,
+    "assertions": _DATABASE,
+    "image": _DATABASE,
     "volume": _VOLUME,
     "quiesce": _VOLUME,
     "paths": _PATHS,
@@ -77,6 +80,8 @@ def _source(table: Table) -> SourceSettings:
         methods=_words(table, "methods", ("physical", "logical"), parse_frequency),
         binlogs=_words(table, "binlogs", ("every",), parse_duration),
         incremental=_words(table, "incremental", ("full_every",), parse_duration),
+        assertions=read_assertions(table),
+        image=table.text("image"),
     )
     table.close()
     if table.raw.get("kind") in KINDS:

@@ -6,6 +6,7 @@ import os
 import tempfile
 from contextlib import suppress
 from dataclasses import fields
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from engine.core.durations import format_duration
 from engine.core.errors import ConfigurationError
 from engine.settings import (
     DEFAULT_RUNBOOKS,
+    Assertion,
+    DrillSettings,
     EncryptionSettings,
     MonitoringSettings,
     RetentionSettings,
@@ -21,6 +24,7 @@ from engine.settings import (
     SourceSettings,
     StoreSettings,
     TierRetention,
+    VerifySettings,
 )
 from engine.settings_file.readiness import contact_document, health_document
 
@@ -90,6 +94,8 @@ def _document(settings: Settings) -> dict[str, Any]:
             "encryption": _encryption(settings.encryption),
             "retention": _retention(settings.retention),
             "source": [_source(source) for source in settings.sources],
+            "verify": _plain(settings.verify, VerifySettings()),
+            "drill": _plain(settings.drill, DrillSettings()),
             "monitoring": _plain(settings.monitoring, MonitoringSettings()),
             "notify": {"urls": [_secret(url) for url in settings.notify]},
             "health": [health_document(check) for check in settings.health],
@@ -115,15 +121,22 @@ def _secret(secret: Secret) -> str | dict[str, str]:
 def _plain(value: object, usual: object, renamed: dict[str, str] | None = None) -> dict[str, Any]:
     """Fields of a settings object that differ from `usual`, in order, under the file's keys."""
     table: dict[str, Any] = {}
-    for item in fields(value):  # type: ignore[arg-type]
-        mine = getattr(value, item.name)
-        if mine == getattr(usual, item.name):
+    for field in fields(value):  # type: ignore[arg-type]
+        mine = getattr(value, field.name)
+        if mine == getattr(usual, field.name):
             continue
         if isinstance(mine, Secret):
             mine = _secret(mine)
+        elif isinstance(mine, timedelta):
+            mine = format_duration(mine)
         elif isinstance(mine, tuple):
-            mine = list(mine)
-        table[(renamed or {}).get(item.name, item.name)] = mine
+            mine = [
+                {"sql": item.sql, "expected": item.expected}
+                if isinstance(item, Assertion)
+                else item
+                for item in mine
+            ]
+        table[(renamed or {}).get(field.name, field.name)] = mine
     return table
 
 
