@@ -14,14 +14,19 @@ from typing import TYPE_CHECKING
 from engine.core.commands import Command, Ended
 from engine.core.events import Emit
 from engine.ports import (
+    AlertSource,
     Cipher,
     Containers,
     Database,
+    Metrics,
+    Notifier,
     ObjectStore,
     RunningPipeline,
+    Silencer,
     StreamTap,
     Trees,
 )
+from engine.ports.hosts import HostEngine, Machine
 from engine.repository import Repository
 from engine.repository.lease import StoreHolder, StoreLease
 from engine.settings import EncryptionSettings, Settings, SourceSettings, StoreSettings
@@ -73,6 +78,21 @@ def containers(docker_host: str = "") -> Containers:
     from engine.adapters.docker import DockerContainers
 
     return DockerContainers(docker_host)
+
+
+def machine() -> Machine:
+    """The machine this runs on."""
+    from engine.adapters.host_machine import LinuxMachine
+
+    return LinuxMachine()
+
+
+@cache
+def host_engine(docker_host: str = "") -> HostEngine:
+    """Docker at docker_host as a whole, for a host's facts and its rebuild."""
+    from engine.adapters.docker_host import DockerHost
+
+    return DockerHost(docker_host)
 
 
 def trees() -> Trees:
@@ -176,6 +196,8 @@ def context(settings: Settings, around: Surroundings) -> Context:
         emit=around.emit,
         state=settings.state,
         job_id=around.job_id,
+        machine=machine,
+        host_engine=lambda: host_engine(settings.docker),
     )
 
 
@@ -199,3 +221,45 @@ def patient(settings: Settings, *, jobs: Sequence[Job], stale_leases: Sequence[s
         jobs=jobs,
         stale_leases=stale_leases,
     )
+
+
+def publishers(settings: Settings) -> Sequence[Metrics]:
+    """Where metrics go."""
+    from engine.adapters.prometheus import Pushgateway, Textfile
+
+    monitoring = settings.monitoring
+    places: list[Metrics] = []
+    if monitoring.pushgateway:
+        places.append(Pushgateway(monitoring.pushgateway))
+    if monitoring.textfile_directory:
+        places.append(Textfile(Path(monitoring.textfile_directory)))
+    return places
+
+
+def notifiers(settings: Settings) -> Sequence[Notifier]:
+    """Whom to tell."""
+    from engine.adapters.notify import AppriseNotifier
+
+    return [AppriseNotifier(url, number) for number, url in enumerate(settings.notify, 1)]
+
+
+def alert_sources(settings: Settings) -> Sequence[AlertSource]:
+    """Who watches: those that are configured."""
+    from engine.adapters.alertmanager import Alertmanager
+    from engine.adapters.prometheus_alerts import PrometheusRules
+
+    monitoring = settings.monitoring
+    found: list[AlertSource] = []
+    if monitoring.prometheus:
+        found.append(PrometheusRules(monitoring.prometheus))
+    if monitoring.alertmanager:
+        found.append(Alertmanager(monitoring.alertmanager))
+    return found
+
+
+def silencer(settings: Settings) -> Silencer | None:
+    """Who silences; None when no Alertmanager is configured."""
+    from engine.adapters.alertmanager import Alertmanager
+
+    url = settings.monitoring.alertmanager
+    return Alertmanager(url) if url else None

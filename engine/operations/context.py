@@ -9,6 +9,7 @@ from pathlib import Path
 
 from engine.core.events import Emit, Warned
 from engine.ports import Clock, Containers, Database, ObjectStore, Processes, Trees
+from engine.ports.hosts import HostEngine, Machine
 from engine.repository import Repository
 from engine.repository.lease import StoreLease
 from engine.settings import Settings, SourceSettings
@@ -21,6 +22,7 @@ class Context:
     lease     holds a source against other writers; HeldError when another job has it
     store_lease  holds bucket-wide work of a store (`prune`, `replicate`) against all hosts
     quiesced  pauses or stops containers and always puts them back: (names, how) -> context
+    machine   the machine this runs on; host_engine its Docker as a whole
     database  the server of a database source; `container` overrides where it runs
     """
 
@@ -37,6 +39,8 @@ class Context:
     emit: Emit
     state: Path
     job_id: str
+    machine: Callable[[], Machine]
+    host_engine: Callable[[], HostEngine]
 
     @property
     def host(self) -> str:
