@@ -134,7 +134,7 @@ def _plain(value: object, usual: object, renamed: dict[str, str] | None = None) 
                 {"sql": item.sql, "expected": item.expected}
                 if isinstance(item, Assertion)
                 else item
-                for item in mine
+                for i in mine
             ]
         table[(renamed or {}).get(field.name, field.name)] = mine
     return table
