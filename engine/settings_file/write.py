@@ -130,14 +130,13 @@ def _plain(value: object, usual: object, renamed: dict[str, str] | None = None) 
         elif isinstance(mine, timedelta):
             mine = format_duration(mine)
         elif isinstance(mine, tuple):
-            mine = [
-                {"sql": item.sql, "expected": item.expected}
-                if isinstance(item, Assertion)
-                else item
-                for i in mine
-            ]
+            mine = [_assertion(item) if isinstance(item, Assertion) else item for item in mine]
         table[(renamed or {}).get(field.name, field.name)] = mine
     return table
+
+
+def _assertion(assertion: Assertion) -> dict[str, str]:
+    return {"sql": assertion.sql, "expected": assertion.expected}
 
 
 def _store(store: StoreSettings) -> dict[str, Any]:
