@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.api.door import Door
+from engine.api.proofs import Proofs
 from engine.api.replicas import Replicas
 from engine.core import events
 from engine.core.errors import CipherError, MentatError, StoreError, UsageError, WrongPassphrase
@@ -22,6 +23,7 @@ from engine.core.findings import Finding
 from engine.core.job import FINAL, STATE_WORDS, Job, Phase, State, fold
 from engine.core.objectives import KeptData, Level, Posture, SourcePosture, StorePosture
 from engine.core.recovery import PlanLine, PlanStep, RestorePlan, RestoreRequest, Target, Where
+from engine.core.report import Check, Report, RtoMeasured, TimedPhase
 from engine.core.snapshot import (
     Artifact,
     DatabaseFacts,
@@ -44,6 +46,7 @@ __all__ = [
     "FINAL",
     "STATE_WORDS",
     "Artifact",
+    "Check",
     "CipherError",
     "DatabaseFacts",
     "Engine",
@@ -61,8 +64,10 @@ __all__ = [
     "PlanStep",
     "Posture",
     "Record",
+    "Report",
     "RestorePlan",
     "RestoreRequest",
+    "RtoMeasured",
     "Settings",
     "SignatureCheck",
     "SnapshotDetail",
@@ -74,6 +79,7 @@ __all__ = [
     "StoreError",
     "StorePosture",
     "Target",
+    "TimedPhase",
     "TreeFacts",
     "UsageError",
     "Where",
@@ -127,6 +133,7 @@ class Engine:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.door = Door(settings)
+        self.proofs = Proofs(self.door)
         self.replicas = Replicas(self.door)
 
     @classmethod

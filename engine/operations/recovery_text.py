@@ -16,10 +16,11 @@ from engine.settings import Settings, StoreSettings
 
 def render(settings: Settings, rows: Sequence[SnapshotEntry], now: datetime) -> str:
     """The text, naming the newest snapshot of every source of every host."""
-    newest: dict[tuple[str, str], SnapshotEntry] = {}
+    newest: dict[tuple[str, str, bool], SnapshotEntry] = {}
     for row in rows:
         if row.committed and not row.aside:
-            newest.setdefault((row.id.host, row.id.source), row)
+            physical = row.id.method == "physical"
+            newest.setdefault((row.id.host, row.id.source, physical), row)
     parts = [_introduction(settings, now), _set_up(settings.repository), _decryption(settings)]
     parts.append(_GENERAL)
     for row in newest.values():
@@ -119,10 +120,51 @@ decryption with `stored_sha256` in the manifest.
 """
 
 
+_PHYSICAL = """
+The server's own files, faster than loading SQL, but only for a server of the very version that
+`version` below `database` in the manifest names. Set `TARGET` to an empty directory with room for
+twice its size. This needs no database program:
+
+```sh restore {block} physical
+SNAPSHOT={folder}
+mkdir -p "$TARGET"
+names "$SNAPSHOT/" > files.txt
+if grep -q base.xbstream.zst.gpg files.txt; then
+  plain "$SNAPSHOT/base.xbstream.zst.gpg" "$TARGET/base.xbstream"
+else
+  plain "$SNAPSHOT/base.tar.zst.gpg" "$TARGET/base.tar"
+fi
+```
+
+This makes a data directory of it. Run it as root where the server's own programs are, best in a
+container of the same image, without a network and with an empty volume mounted where the server
+keeps its data (set `DATA` to that place, usually `/var/lib/mysql`):
+
+```sh prepare {block} physical
+set -eu
+DATA="${{DATA:-/var/lib/mysql}}"
+if [ -e "$TARGET/base.tar" ]; then
+  tar --extract --file "$TARGET/base.tar" --directory "$DATA"
+elif command -v mbstream > /dev/null; then
+  mbstream -x -C "$DATA" < "$TARGET/base.xbstream"
+  mariadb-backup --prepare --target-dir="$DATA"
+else
+  xbstream -x -C "$DATA" < "$TARGET/base.xbstream"
+  xtrabackup --prepare --target-dir="$DATA"
+fi
+chown -R mysql:mysql "$DATA"
+```
+
+Then start the server on it. Its accounts and passwords are those of the snapshot.
+"""
+
+
 def _section(row: SnapshotEntry, kind: str) -> str:
     folder = shlex.quote(row.id.prefix.rstrip("/"))
     title = f"## {row.id.host} / {row.id.source}: {row.id.ref}\n"
     block = f"{row.id.host}/{row.id.source}"
+    if row.id.method == "physical":
+        return f"{title}{_PHYSICAL.format(block=block, folder=folder)}"
     if kind == "database":
         return f"""{title}
 Start an empty server of the version that `server_version` in the manifest names, and set `MYSQL`

@@ -8,13 +8,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from engine.core.errors import MentatError
+from engine.core.errors import DatabaseError, MentatError
+from engine.core.physical import mismatch
 from engine.core.recovery import PlanLine, PlanStep, RestorePlan, RestoreRequest
 from engine.core.snapshot import Manifest, SnapshotEntry
 from engine.operations import rates
 from engine.operations.restore import confirm_name
+from engine.operations.restore_physical import way_out
 from engine.operations.restore_tree import target_problem
-from engine.ports import Containers, SignatureCheck
+from engine.ports import Containers, Database, SignatureCheck
 from engine.settings import Settings, SourceSettings
 
 
@@ -38,6 +40,7 @@ class Planning:
     state: Path
     containers: Callable[[], Containers]
     now: datetime
+    database: Callable[[SourceSettings, str], Database] | None = None
 
 
 def plan(
@@ -122,6 +125,8 @@ def _target_lines(
             lines.blockers.append(f"{problem.message}. {problem.remedy}")
         return
     try:
+        if manifest.id.method == "physical":
+            _physical_lines(planning, request, manifest, source, lines)
         if where == "container":
             _new_container_lines(planning, request, manifest, lines)
         elif manifest.tree is not None and not manifest.tree.volume:
@@ -171,6 +176,40 @@ def _on_a_server(manifest: Manifest, source: SourceSettings | None) -> bool:
     if manifest.database is None:
         return False
     return not (source.container if source else manifest.database.container)
+
+
+def _physical_lines(
+    planning: Planning,
+    request: RestoreRequest,
+    manifest: Manifest,
+    source: SourceSettings | None,
+    lines: _Lines,
+) -> None:
+    """What speaks against serving these files here: no container, or another version."""
+    assert manifest.database is not None
+    lines.changes.append(
+        PlanLine("containers without a network, to prepare and to prove it (created, removed)")
+    )
+    if request.target.where != "in-place":
+        return
+    if _on_a_server(manifest, source):
+        lines.blockers.append(
+            "files are switched in where a server runs in a container. Use --to DIR, or a logical "
+            "snapshot"
+        )
+        return
+    if source is None or planning.database is None:
+        return
+    try:
+        version = planning.database(source, source.container).identify().version
+    except DatabaseError as error:
+        lines.unknown.append(
+            PlanLine(f"the live server's version, which is compared again at start: {error.message}")
+        )
+        return
+    wrong = mismatch(manifest.database.version, version)
+    if wrong:
+        lines.blockers.append(f"{wrong}. {way_out(request.source)}")
 
 
 def _server_lines(manifest: Manifest, source: SourceSettings | None, lines: _Lines) -> None:
@@ -237,6 +276,12 @@ def _steps(planning: Planning, manifest: Manifest, request: RestoreRequest) -> t
         seconds, basis = known.seconds((f"{phase} {name}", f"{phase} {kind}"), size)
         return PlanStep(phase, title, seconds, basis)
 
+    if manifest.id.method == "physical" and request.target.where != "directory":
+        seconds, basis = known.seconds((f"unpack {name} physical", "unpack physical"), size)
+        return (
+            PlanStep("unpack", "download, decrypt, unpack, prepare", seconds, basis),
+            PlanStep("verify", "start a server on it and compare", 15.0, "a server's usual start"),
+        )
     if kind == "database" and request.target.where != "directory":
         return (step("load", "download, decrypt, load"), step("verify", "compare rows, checksums"))
     if kind == "database":
