@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "snapshots": ("snapshots", "List the snapshots there are."),
     "show": ("show", "Show one snapshot's manifest and whether its signature proves it."),
     "restore": ("restore", "Bring a snapshot back: to a directory, a container or in place."),
+    "verify": ("verify", "Prove the backups: whole, decryptable, restorable."),
     "job": ("job", "List, attach to, read and cancel jobs."),
     "completion": ("completion", "Print the completion script for a shell."),
     "console": ("console", "Open the console (what mentat-dr alone does on a terminal)."),

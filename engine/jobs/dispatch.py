@@ -103,9 +103,24 @@ def _release(ctx: Context, request: Mapping[str, Any], _secrets: Secrets) -> Res
     return release(ctx, str(request["kept"]), str(request["confirm"]))
 
 
+def _verify(ctx: Context, request: Mapping[str, Any], secrets: Secrets) -> Result:
+    from engine.operations import verify
+
+    names = request.get("sources") or [s.name for s in ctx.settings.sources]
+    passphrase = secrets.get("passphrase")
+    asked = verify.Asked(
+        what=request["what"],
+        sources=tuple(ctx.settings.source(name) for name in names),
+        passphrase=passphrase.decode() if passphrase is not None else None,
+        everything=bool(request.get("everything")),
+    )
+    return verify.verify(ctx, asked)
+
+
 # Each reads its request, as it was kept in the job's folder, and imports its operation.
 OPERATIONS: Mapping[str, Callable[[Context, Mapping[str, Any], Secrets], Result]] = {
     "backup": _backup,
     "restore": _restore,
     "release": _release,
+    "verify": _verify,
 }
