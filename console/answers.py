@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from console.app import MentatApp
     from engine.api import SnapshotEntry
 
+FIRST = 500  # entries that come before all others
 LONG = 5_000  # entries of a listing that is not to be walked over on the event loop
 
 
@@ -52,13 +53,22 @@ class Answers:
         self._desk.run_worker(work(), group="survey", exit_on_error=False)
 
     async def _listing(self, first: bool) -> None:
-        """The store is listed once, for the posture; the inventory reads what that kept."""
+        """The posture lists this host's part of the store, the inventory all of it, unless that
+        takes long and was done of late. The first time a screenful of what is kept comes first:
+        a fleet's inventory takes a second to read."""
         door, post = self._desk.door, self._desk.post_message
         for fresh in (False, True) if first else (True,):
             ask = partial(door.engine.posture, refresh=fresh)
             post(PostureArrived(await door.ask_within(45.0, "status", ask), fresh))
-            read = partial(door.engine.snapshots, refresh=False)
-            post(InventoryArrived(await door.ask_within(45.0, "inventory", read), fresh))
+            if not fresh:
+                some = partial(door.engine.snapshots, refresh=False, limit=FIRST)
+                post(InventoryArrived(await door.ask_within(45.0, "inventory", some), fresh))
+            read = partial(door.engine.snapshots, refresh=None if fresh else False)
+            answer = await door.ask_within(300.0, "inventory", read)
+            if answer.value is None and fresh:  # not even a replica answers: what is kept stays
+                kept = partial(door.engine.snapshots, refresh=False)
+                answer = await door.ask_within(45.0, "inventory", kept)
+            post(InventoryArrived(answer, fresh))
 
     async def _keys(self) -> None:
         door = self._desk.door

@@ -9,20 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.api.door import Door
+from engine.api.door import FRESH, Door
+from engine.api.fleet import Fleet
+from engine.api.hosts import Hosts
 from engine.api.proofs import Proofs
 from engine.api.replicas import Replicas
+from engine.api.retention import Retention
 from engine.core import events
+from engine.core.catalogue import HostPosture
 from engine.core.errors import CipherError, MentatError, StoreError, UsageError, WrongPassphrase
 from engine.core.events import Record
 from engine.core.findings import Finding
 from engine.core.job import FINAL, STATE_WORDS, Job, Phase, State, fold
 from engine.core.objectives import KeptData, Level, Posture, SourcePosture, StorePosture
 from engine.core.recovery import PlanLine, PlanStep, RestorePlan, RestoreRequest, Target, Where
+from engine.core.replicas import ReplicaPosture
 from engine.core.report import Check, Report, RtoMeasured, TimedPhase
 from engine.core.snapshot import (
     Artifact,
@@ -51,6 +55,7 @@ __all__ = [
     "DatabaseFacts",
     "Engine",
     "Finding",
+    "HostPosture",
     "Job",
     "KeptData",
     "Key",
@@ -64,6 +69,7 @@ __all__ = [
     "PlanStep",
     "Posture",
     "Record",
+    "ReplicaPosture",
     "Report",
     "RestorePlan",
     "RestoreRequest",
@@ -100,9 +106,6 @@ class SnapshotDetail:
     entry: SnapshotEntry
 
 
-_FRESH = timedelta(minutes=15)
-
-
 def _words(problem: StoreError | Listing | None) -> str:
     if problem is None:
         return ""
@@ -135,6 +138,9 @@ class Engine:
         self.door = Door(settings)
         self.proofs = Proofs(self.door)
         self.replicas = Replicas(self.door)
+        self.fleet = Fleet(self.door)
+        self.retention = Retention(self.door)
+        self.hosts = Hosts(self.door)
 
     @classmethod
     def open(cls, config: Path | None = None) -> Engine:
@@ -156,11 +162,12 @@ class Engine:
 
         now = wiring.utc_now()
         problem: StoreError | Listing | None = None
-        listing = self.door.kept_listing()
-        stale = listing is None or now - listing.at > _FRESH
-        if refresh or (refresh is None and stale):
+        listing = self.door.kept_listing(self.settings.host)
+        stale = listing is None or now - listing.at > FRESH
+        asking = bool(refresh or (refresh is None and stale))
+        if asking:
             try:
-                listing = self.door.list()
+                listing = self.door.list(self.settings.host)
                 problem = listing if listing.read_from else None
             except StoreError as error:
                 problem = error
@@ -174,13 +181,21 @@ class Engine:
             read_from=listing.read_from if listing else "",
         )
         rows = listing.rows if listing else ()
-        return posture.take(self.settings, rows, store, kept.shown(self.settings.state), now)
+        taken = posture.take(self.settings, rows, store, kept.shown(self.settings.state), now)
+        replicas = self.replicas.posture(listing, now, ask=asking)
+        return replace(taken, replicas=replicas, hosts=tuple(self.fleet.hosts()))
 
-    def snapshots(self, *, refresh: bool = True, host: str = "") -> Sequence[SnapshotEntry]:
+    def snapshots(
+        self, *, refresh: bool | None = True, host: str = "", limit: int = 0
+    ) -> Sequence[SnapshotEntry]:
         """The inventory, newest first, of committed snapshots; host "" means all hosts. A
-        replica's while the store is away (`engine.replicas.elsewhere`). StoreError when refresh
-        and no store answers."""
-        listing = self.door.list() if refresh else self.door.kept_listing()
+        replica's while the store is away (`engine.replicas.elsewhere`). refresh=False reads what
+        this host keeps, None does so when that is young and a new listing would take long; limit
+        gives the newest of what is kept, at once. StoreError when asking and no store answers."""
+        if limit:
+            return [row for row in self.door.newest(host, limit) if row.committed]
+        ask = not self.door.fresh_enough() if refresh is None else refresh
+        listing = self.door.list(host) if ask else self.door.kept_listing(host)
         rows = listing.rows if listing else ()
         return [row for row in rows if row.committed and (not host or row.id.host == host)]
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from engine.settings import Settings
 
 if TYPE_CHECKING:
+    from engine.core.snapshot import SnapshotEntry
     from engine.repository import Listing, Repository
+
+FRESH = timedelta(minutes=15)
+QUICK = 5.0  # seconds; a listing that takes no longer is made for every look
 
 
 class Door:
@@ -28,32 +34,58 @@ class Door:
             self._repository = wiring.repository(self.settings)
         return self._repository
 
-    def kept_listing(self) -> Listing | None:
-        """The newest listing on this host's disk; while the store is away, what this process
-        last listed of another one."""
+    def kept_listing(self, host: str = "") -> Listing | None:
+        """The newest listing on this host's disk, of all hosts or of one; while the store is
+        away, what this process last listed of another one."""
         from engine.repository import ListingFile
 
         if self.elsewhere is not None:
-            return self.elsewhere
-        return ListingFile(self.settings.state).load(self.settings.repository.shown)
+            rows = (row for row in self.elsewhere.rows if not host or row.id.host == host)
+            return replace(self.elsewhere, rows=tuple(rows))
+        return ListingFile(self.settings.state).load(self.settings.repository.shown, host)
 
-    def list(self) -> Listing:
-        """List the store now, and keep that on disk; a replica or the local tier while it is
-        away, which the listing then says. StoreError when none of them answers."""
+    def list(self, host: str = "") -> Listing:
+        """List the store now, whole or one host's part, and keep that on disk; a replica or the
+        local tier while it is away, which the listing then says. StoreError when none of them
+        answers."""
         from engine import wiring
         from engine.repository import Listing, ListingFile
 
         now = wiring.utc_now()
-        found = self.repo().inventory()
-        listing = Listing(now, self.settings.repository.shown, tuple(found.rows))
+        began = time.monotonic()
+        found = self.repo().inventory(host)
+        took = time.monotonic() - began
+        shown = self.settings.repository.shown
+        listing = Listing(now, shown, tuple(found.rows), seconds=took)
         if found.passed:
             problem = "; ".join(passed.problem for passed in found.passed)
             remedy = "`mentat-dr doctor` looks at every store; `mentat-dr failover` reads on."
-            self.elsewhere = replace(listing, read_from=found.store, problem=problem, remedy=remedy)
-            return self.elsewhere
+            listing = replace(listing, read_from=found.store, problem=problem, remedy=remedy)
+            if not host or self.elsewhere is None:
+                self.elsewhere = listing
+            return listing
         self.elsewhere = None
-        ListingFile(self.settings.state).save(listing)
+        ListingFile(self.settings.state).save(listing, host)
         return listing
+
+    def newest(self, host: str, limit: int) -> Sequence[SnapshotEntry]:
+        """The newest rows of the kept listing, at once however long it is."""
+        from engine.repository import ListingFile
+
+        if self.elsewhere is not None:
+            return self.elsewhere.rows[:limit]
+        return ListingFile(self.settings.state).head(self.settings.repository.shown, host, limit)
+
+    def fresh_enough(self) -> bool:
+        """Whether the kept listing of the whole store will do for somebody who looks: it is
+        young, and a new one would take its time."""
+        from engine import wiring
+        from engine.repository import ListingFile
+
+        if self.elsewhere is not None:
+            return False
+        kept = ListingFile(self.settings.state).listed(self.settings.repository.shown)
+        return kept is not None and kept[1] > QUICK and wiring.utc_now() - kept[0] <= FRESH
 
     def launch(
         self,

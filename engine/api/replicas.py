@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import TYPE_CHECKING
+
 from engine.api.door import Door
+from engine.core.errors import StoreError
+from engine.core.replicas import ReplicaPosture, judge
+
+if TYPE_CHECKING:
+    from engine.repository import Listing
 
 
 class Replicas:
@@ -21,3 +29,51 @@ class Replicas:
             f"{listing.store} does not answer ({listing.problem}); this is what "
             f"{listing.read_from} holds"
         )
+
+    def posture(
+        self, primary: Listing | None, now: datetime, *, ask: bool
+    ) -> tuple[ReplicaPosture, ...]:
+        """How far each replica is behind this host's part of the primary. With ask they are
+        listed now, all at once; one that does not answer is shown as it was last listed."""
+        settings = self._door.settings
+        problems = self._list(now) if ask and settings.replicas else {}
+        return tuple(
+            self._judged(store.shown, primary, problems.get(store.shown, ""), now)
+            for store in settings.replicas
+        )
+
+    def _list(self, now: datetime) -> dict[str, str]:
+        """Keep a listing of each replica; what went wrong, by its name."""
+        from engine.repository import Listing, ListingFile
+
+        settings = self._door.settings
+        kept = ListingFile(settings.state)
+        problems = {}
+        answers = self._door.repo().replica_entries(settings.host)
+        for store, answer in zip(settings.replicas, answers, strict=True):
+            if isinstance(answer, StoreError):
+                problems[store.shown] = answer.message
+            else:
+                kept.save(Listing(now, store.shown, tuple(answer)), settings.host)
+        return problems
+
+    def _judged(
+        self, name: str, primary: Listing | None, problem: str, now: datetime
+    ) -> ReplicaPosture:
+        from dataclasses import replace
+
+        from engine.repository import ListingFile
+
+        settings = self._door.settings
+        kept = ListingFile(settings.state).load(name, settings.host)
+        if kept is None:
+            why = problem or "never listed"
+            return ReplicaPosture(name, "unknown", (why,), problem=problem)
+        rpos = {source.name: source.rpo for source in settings.sources}
+        rows = primary.rows if primary else ()
+        found = judge(name, rows, kept.rows, rpos, kept.at, now)
+        if not problem:
+            return found
+        reasons = (f"does not answer: {problem}", *found.reasons)
+        level = "critical" if found.level == "critical" else "warning"
+        return replace(found, level=level, reasons=reasons, problem=problem)

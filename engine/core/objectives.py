@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from engine.core.snapshot import Kind, SnapshotId
+
+if TYPE_CHECKING:
+    from engine.core.catalogue import HostPosture
+    from engine.core.replicas import ReplicaPosture
 
 Level = Literal["ok", "warning", "critical", "unknown"]
 EXIT_CODES: dict[Level, int] = {"ok": 0, "warning": 1, "critical": 2, "unknown": 3}
@@ -105,10 +109,13 @@ class Posture:
     store: StorePosture
     notices: tuple[tuple[Level, str], ...] = ()  # loud lines: nothing offsite, key expiry, ...
     kept: tuple[KeptData, ...] = ()
+    replicas: tuple[ReplicaPosture, ...] = ()
+    hosts: tuple[HostPosture, ...] = ()  # of the fleet, as last listed; they are others' to mend
 
     @property
     def level(self) -> Level:
         levels = [s.level for s in self.sources] + [level for level, _ in self.notices]
+        levels += [replica.level for replica in self.replicas]
         if not self.store.reachable:
             levels.append("unknown")
         return worst(levels)

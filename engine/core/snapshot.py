@@ -25,6 +25,7 @@ ASIDE = "aside.json"
 BASE_MARK = "base-"  # and the ref of the base, of an incremental
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
+_UTC = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})Z\Z")
 _REF = re.compile(r"(\d{8}T\d{6}Z)-(logical|physical|full|incremental)-([0-9a-f]{8})\Z")
 
 
@@ -35,7 +36,10 @@ def format_utc(moment: datetime) -> str:
 
 def parse_utc(text: str) -> datetime:
     """The inverse of format_utc; ValueError for anything else."""
-    return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    match = _UTC.match(text)
+    if match is None:
+        raise ValueError(f"{text!r} is no time like 20261122T020000Z")
+    return datetime(*map(int, match.groups()), tzinfo=UTC)  # type: ignore[arg-type,misc]
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -91,6 +91,8 @@ def every_answer(
 ) -> list[tuple[ObjectStore, T | StoreError]]:
     """All stores asked at once, in their order. Those that have not answered some seconds after
     the first answer count as unreachable, so that none holds up a restore."""
+    if not stores:
+        return []
     answers: dict[int, T | StoreError] = {}
     answered = threading.Condition()
 
@@ -142,6 +144,7 @@ def _both(one: SnapshotEntry, other: SnapshotEntry) -> SnapshotEntry:
         whole,
         signed=one.signed or other.signed,
         aside=one.aside or other.aside,
+        base=one.base or other.base,
         proven_at=max(proofs, default=None),
     )
 

@@ -187,6 +187,15 @@ class Repository:
             raise primary
         return rows
 
+    def replica_entries(self, host: str) -> list[list[SnapshotEntry] | StoreError]:
+        """What each replica holds of a host, in the order of `replicas`, or why it does not say."""
+        answers = every_answer(
+            self.replicas,
+            self._away,
+            lambda store: inventory.entries(self._listed(store, host, "")),
+        )
+        return [answer for _, answer in answers]
+
     @staticmethod
     def _listed(store: ObjectStore, host: str, source: str) -> Iterator[StoredObject]:
         if host and source:

@@ -110,9 +110,11 @@ class FakeEngine(Engine):
             "landsraad", "production", self.now, self.sources, store, self.notices, self.kept_data
         )
 
-    def snapshots(self, *, refresh: bool = True, host: str = "") -> Sequence[SnapshotEntry]:
-        self._gate(refresh)
-        return self.entries
+    def snapshots(
+        self, *, refresh: bool | None = True, host: str = "", limit: int = 0
+    ) -> Sequence[SnapshotEntry]:
+        self._gate(bool(refresh))
+        return self.entries[:limit] if limit else self.entries
 
     def find(self, source: str, snapshot: str, host: str = "") -> SnapshotEntry:
         return self.entries[0]
