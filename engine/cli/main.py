@@ -25,6 +25,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("show", "Show one snapshot's manifest and whether its signature proves it."),
     "restore": ("restore", "Bring a snapshot back: to a directory, a container or in place."),
     "verify": ("verify", "Prove the backups: whole, decryptable, restorable."),
+    "hosts": ("hosts", "List the hosts in the repository, and whole hosts' recovery points."),
+    "prune": ("prune", "Remove snapshots past their retention, and what crashes left."),
     "job": ("job", "List, attach to, read and cancel jobs."),
     "completion": ("completion", "Print the completion script for a shell."),
     "console": ("console", "Open the console (what mentat-dr alone does on a terminal)."),

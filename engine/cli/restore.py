@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from engine.api import Engine, RestorePlan, RestoreRequest, Target
-from engine.cli import kept, passphrases, plan_text, selection
+from engine.cli import kept, passphrases, plan_text, restore_host, selection
 from engine.cli.completion import source_names
 from engine.cli.invocation import Invocation, finish, shared
 from engine.cli.output import absolute, ask, interactive
@@ -14,6 +14,7 @@ from engine.core.errors import MentatError, UsageError
 
 
 @click.command("restore")
+@restore_host.options
 @click.argument("snapshot", required=False, default="")
 @click.option("--source", default="", metavar="NAME", shell_complete=source_names)
 @click.option("--to", "to", default="", metavar="DIR|container|in-place", help="Where to.")
@@ -52,11 +53,23 @@ def command(
     --to container   into a fresh container of the image it ran on
     --to in-place    beside the live data, verified, then switched; the old data is kept
 
+    With --host H and nothing else: the whole host, from one of its sets, onto this machine.
+
     A plan of everything that is touched comes first. The exit code is the job's.
     """
     engine = invocation.engine()
     if list_kept or release:
         finish(kept.run(engine, invocation.output, release, confirm, detach))
+    if restore_host.asked(host, snapshot, source, to):
+        restore_host.run(
+            invocation,
+            host=host,
+            plan_only=plan_only,
+            confirm=confirm,
+            given=passphrases.Given(passphrase_file, passphrase_fd),
+            accept_unsigned=accept_unsigned,
+            detach=detach,
+        )
     request = _request(engine, snapshot, source, to, host, name, accept_unsigned)
     plan = engine.plan(request)
     output = invocation.output

@@ -97,6 +97,15 @@ def _restore(ctx: Context, request: Mapping[str, Any], secrets: Secrets) -> Resu
     return restore(ctx, asked, passphrase.decode() if passphrase is not None else None)
 
 
+def _rebuild(ctx: Context, request: Mapping[str, Any], secrets: Secrets) -> Result:
+    from engine.core.host_rebuild import RebuildRequest
+    from engine.operations.host import rebuild
+
+    asked = msgspec.convert(request["rebuild"], RebuildRequest)
+    passphrase = secrets.get("passphrase")
+    return rebuild(ctx, asked, passphrase.decode() if passphrase is not None else None)
+
+
 def _release(ctx: Context, request: Mapping[str, Any], _secrets: Secrets) -> Result:
     from engine.operations.kept import release
 
@@ -117,10 +126,23 @@ def _verify(ctx: Context, request: Mapping[str, Any], secrets: Secrets) -> Resul
     return verify.verify(ctx, asked)
 
 
+def _prune(ctx: Context, request: Mapping[str, Any], _secrets: Secrets) -> Result:
+    from engine.core.pruning import PruneRequest
+    from engine.jobs import reading
+    from engine.operations.prune import prune
+    from engine.operations.prune_plan import failing_sources
+
+    asked = msgspec.convert(request["prune"], PruneRequest)
+    in_use = reading.snapshots_in_use(ctx.state, ctx.host)
+    return prune(ctx, asked, failing_sources(ctx.settings), in_use)
+
+
 # Each reads its request, as it was kept in the job's folder, and imports its operation.
 OPERATIONS: Mapping[str, Callable[[Context, Mapping[str, Any], Secrets], Result]] = {
     "backup": _backup,
     "restore": _restore,
+    "rebuild": _rebuild,
     "release": _release,
+    "prune": _prune,
     "verify": _verify,
 }
