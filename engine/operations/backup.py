@@ -22,7 +22,7 @@ from engine.core.snapshot import (
     SnapshotId,
     TreeFacts,
 )
-from engine.operations import backup_database, backup_physical, backup_tree, recovery_text
+from engine.operations import backup_database, backup_physical, backup_tree, recovery_text, sets
 from engine.operations.context import Context
 from engine.operations.progress import Phase
 from engine.repository import Listing, ListingFile, new_id
@@ -48,6 +48,7 @@ def backup(
 
     ctx = replace(ctx, emit=emit)
     ctx.repository.cipher.recipients()  # a key that cannot encrypt fails before any dump
+    started = ctx.clock()
     done: list[Manifest] = []
     failed: list[tuple[SourceSettings, MentatError]] = []
     for source in sources:
@@ -58,6 +59,7 @@ def backup(
                 failed.append((source, outcome))
                 ctx.warn(outcome.code, outcome.message, source.name)
     if done:
+        sets.write(ctx, sources, done, started)
         _write_recovery_text(ctx)
     if failed:
         raise _summed(failed, done)
