@@ -44,6 +44,15 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
+class LockSettings:
+    """Object Lock: each object of a snapshot cannot be deleted before it is so many days old.
+    governance: those with a special right may; compliance: nobody may, the owner included."""
+
+    mode: Literal["governance", "compliance"]
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
 class StoreSettings:
     """One object store: a bucket of a provider, or a directory (provider "directory")."""
 
@@ -59,6 +68,7 @@ class StoreSettings:
     checksums: bool | None = None  # None: as the preset says
     ca_bundle: str = ""
     label: str = ""  # shown instead of provider:bucket
+    lock: LockSettings | None = None  # None: nothing is locked
 
     @property
     def shown(self) -> str:

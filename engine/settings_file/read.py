@@ -9,6 +9,7 @@ from typing import Any, get_args
 from engine.settings import (
     DEFAULT_RUNBOOKS,
     EncryptionSettings,
+    LockSettings,
     MonitoringSettings,
     Provider,
     RetentionSettings,
@@ -86,6 +87,7 @@ def _store(table: Table) -> StoreSettings:
         checksums=table.flag("checksums", None),
         ca_bundle=table.absolute("ca_bundle"),
         label=table.text("label"),
+        lock=_lock(table),
     )
     table.close()
     if table.raw.get("provider") in get_args(Provider):
@@ -93,12 +95,26 @@ def _store(table: Table) -> StoreSettings:
     return store
 
 
+def _lock(table: Table) -> LockSettings | None:
+    lock = table.table("lock")
+    if not table.has("lock"):
+        return None
+    if not lock.has("days"):
+        lock.problem("days", "is missing; say for how many days nothing may be deleted")
+    found = LockSettings(
+        lock.choice("mode", ("governance", "compliance"), "governance", required=True),
+        lock.count("days", 30, low=1, high=36_500),
+    )
+    lock.close()
+    return found
+
+
 def _check_store(table: Table, store: StoreSettings) -> None:
     if store.provider == "directory":
         if not table.has("path"):
             table.problem("path", 'is missing; provider "directory" needs an absolute path')
-        foreign = set(table.raw) - {"provider", "path", "prefix", "label", "replica"}
-        for key in sorted(foreign & {"bucket", "endpoint", "region", "access_key", "secret_key"}):
+        buckets_own = {"bucket", "endpoint", "region", "access_key", "secret_key", "lock"}
+        for key in sorted(set(table.raw) & buckets_own):
             table.problem(key, 'does not belong to provider "directory"')
         return
     if table.has("path"):

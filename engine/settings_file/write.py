@@ -17,6 +17,7 @@ from engine.settings import (
     Assertion,
     DrillSettings,
     EncryptionSettings,
+    LockSettings,
     MonitoringSettings,
     RetentionSettings,
     Secret,
@@ -127,6 +128,8 @@ def _plain(value: object, usual: object, renamed: dict[str, str] | None = None) 
             continue
         if isinstance(mine, Secret):
             mine = _secret(mine)
+        elif isinstance(mine, LockSettings):
+            mine = {"mode": mine.mode, "days": mine.days}
         elif isinstance(mine, timedelta):
             mine = format_duration(mine)
         elif isinstance(mine, tuple):
