@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from engine.ports.cipher import Cipher, Key, SignatureCheck
 from engine.ports.containers import Container, Containers, Liveness, Mount, Volume
-from engine.ports.databases import Database, Dump, PhysicalCopy, PhysicalWays
+from engine.ports.databases import Database, Dump, PhysicalCopy, PhysicalWays, Probes
 from engine.ports.processes import Processes, RunningPipeline, StreamTap
 from engine.ports.stores import ObjectStore, PendingUpload, StoredObject, Upload
 from engine.ports.telling import AlertSource, Clock, Metrics, Notifier, Silencer
@@ -29,6 +29,7 @@ __all__ = [
     "PendingUpload",
     "PhysicalCopy",
     "PhysicalWays",
+    "Probes",
     "Processes",
     "RunningPipeline",
     "SignatureCheck",

@@ -100,12 +100,29 @@ class PhysicalWays(Protocol):
         where the server does not know."""
 
 
+class Probes(Protocol):
+    """Questions to a server that was restored for a test, and is thrown away after."""
+
+    def damaged(self, tables: Sequence[tuple[str, str]]) -> Sequence[str]:
+        """CHECK TABLE on each (schema, table): sentences about those that are not whole."""
+
+    def round_trip(self) -> None:
+        """In a schema of its own, dropped again: make, write, read, change and delete rows.
+        DatabaseError when the server does not do it."""
+
+    def ask(self, sql: str) -> str | None:
+        """The first value of one statement's answer; None for no row or NULL."""
+
+
 class Database(Protocol):
     """One MySQL or MariaDB server, reached through its own client program. Errors are
     DatabaseError's. Credentials travel by pipes only."""
 
     @property
     def physical(self) -> PhysicalWays: ...
+
+    @property
+    def probes(self) -> Probes: ...
 
     def identify(self) -> DatabaseFacts:
         """Flavor and version by asking the server; no tables."""

@@ -24,6 +24,7 @@ from engine.adapters.database.mariadb import MariaDB
 from engine.adapters.database.moment import Moment
 from engine.adapters.database.mysql import MySQL
 from engine.adapters.database.physical import PhysicalServer
+from engine.adapters.database.probing import ServerProbes
 from engine.adapters.database.programs import Launcher, Programs, parse_probe
 from engine.adapters.database.quoting import quote_name
 from engine.adapters.database.session import OPTIONS, Session
@@ -119,6 +120,10 @@ class Server:
         return PhysicalServer(
             self._session, self._launcher, self.identify, lambda: self.dialect, self._name
         )
+
+    @property
+    def probes(self) -> ServerProbes:
+        return ServerProbes(self._session, self._name)
 
     # ------------------------------------------------------------ questions
 
