@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from engine.adapters import volume_exclude, volume_kernel, volume_walk
+from engine.adapters import volume_exclude, volume_kernel, volume_snapshot, volume_walk
 from engine.adapters.volume_walk import RECORD, Survey
 from engine.adapters.volume_words import failures, sentences, shown, shrunk
 from engine.core.commands import Command
@@ -52,7 +52,12 @@ class GnuTar:
     """
 
     def pack_command(
-        self, root: Path, paths: Sequence[str], exclude: Sequence[str], listing_fd: str = ""
+        self,
+        root: Path,
+        paths: Sequence[str],
+        exclude: Sequence[str],
+        listing_fd: str = "",
+        changed_since: str = "",
     ) -> Command:
         """See the port. listing_fd is a path, for one line per member: `MemberCount.listing`.
 
@@ -71,19 +76,21 @@ class GnuTar:
             *("--sparse", "--one-file-system", "--sort=inode", "--quoting-style=escape"),
             *_quiet_reading(root),
             *listing,
+            *_listed_incremental(changed_since),
             f"--directory={root}",
             *volume_exclude.tar_exclusions(exclude),
             *("--no-unquote", "--", *names),
         )
         return Command(argv, "tar", env=_C, warn_exits=frozenset({1}))
 
-    def unpack_command(self, root: Path) -> Command:
+    def unpack_command(self, root: Path, *, incremental: bool = False) -> Command:
         """See the port. Names that would leave root are refused, by tar. Owners need root: without
         it the files belong to who restores them."""
         owner = "--same-owner" if os.geteuid() == 0 else "--no-same-owner"
+        over = ("--listed-incremental=/dev/null",) if incremental else ()
         argv = (
             *("tar", "--extract", "--file=-", _BLOCKING, *_EVERYTHING, owner),
-            *("--same-permissions", "--sparse"),
+            *("--same-permissions", "--sparse", *over),
             *("--warning=no-timestamp", "--quoting-style=escape", f"--directory={root}"),
         )
         return Command(argv, "tar", env=_C)
@@ -99,6 +106,7 @@ class GnuTar:
         argv = (
             *("tar", "--compare", "--file=-", _BLOCKING, "--numeric-owner"),
             *("--warning=no-timestamp", "--quoting-style=escape", f"--directory={root}"),
+            "--index-file=/dev/stderr",  # differences are told where failures are
         )
         return Command(argv, "tar", env=_C)
 
@@ -146,6 +154,14 @@ class GnuTar:
         finally:
             counter.close()
 
+    def backdate(self, snapshot_file: Path) -> None:
+        volume_snapshot.backdate(snapshot_file)
+
+    def members_seen(self, snapshot_file: Path, root: Path, paths: Sequence[str]) -> int:
+        return volume_snapshot.members(
+            snapshot_file, len(volume_walk.normal_paths(root, paths))
+        )
+
     def survey(self, root: Path, paths: Sequence[str], exclude: Sequence[str]) -> Survey:
         """What pack_command would write, and warnings of what it leaves out."""
         return volume_walk.survey(root, paths, exclude)
@@ -183,6 +199,14 @@ def _first(failed: Sequence[str]) -> tuple[str, str]:
     if not failed:
         return "tar does not say why", ""
     return failed[0], f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+
+
+def _listed_incremental(snapshot_file: str) -> tuple[str, ...]:
+    """tar says of every directory it did not know that it is new: that is no warning."""
+    if not snapshot_file:
+        return ()
+    quiet = ("--warning=no-new-directory", "--warning=no-rename-directory")
+    return (f"--listed-incremental={snapshot_file}", *quiet)
 
 
 def _quiet_reading(root: Path) -> tuple[str, ...]:

@@ -113,7 +113,7 @@ def _release(ctx: Context, request: Mapping[str, Any], _secrets: Secrets) -> Res
 
 
 def _verify(ctx: Context, request: Mapping[str, Any], secrets: Secrets) -> Result:
-    from engine.operations import verify
+    from engine.operations import isolation, verify
 
     names = request.get("sources") or [s.name for s in ctx.settings.sources]
     passphrase = secrets.get("passphrase")
@@ -123,6 +123,7 @@ def _verify(ctx: Context, request: Mapping[str, Any], secrets: Secrets) -> Resul
         passphrase=passphrase.decode() if passphrase is not None else None,
         everything=bool(request.get("everything")),
     )
+    isolation.clear_leftovers(ctx, debris.runs)
     return verify.verify(ctx, asked)
 
 

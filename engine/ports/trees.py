@@ -32,21 +32,42 @@ class TreeSurvey(Protocol):
     @property
     def warnings(self) -> Sequence[str]: ...
 
+    @property
+    def left_out(self) -> int:
+        """Sockets, and mount points inside."""
+
 
 class Trees(Protocol):
     """Files: volumes and configuration paths, by GNU tar. Errors are TreeError's."""
 
     def pack_command(
-        self, root: Path, paths: Sequence[str], exclude: Sequence[str], listing_fd: str = ""
+        self,
+        root: Path,
+        paths: Sequence[str],
+        exclude: Sequence[str],
+        listing_fd: str = "",
+        changed_since: str = "",
     ) -> Command:
         """Writes a tar of `paths` (relative to root) to stdout: numeric owners, ACLs, xattrs,
-        hardlinks, sparse; exit 1 (changed as read) is a warning."""
+        hardlinks, sparse; exit 1 (changed as read) is a warning.
+
+        changed_since is the path of a snapshot file (GNU tar's listed incremental): where it
+        exists, only what changed since it was written is packed; it then tells of this pack."""
+
+    def backdate(self, snapshot_file: Path) -> None:
+        """Let the next pack by it look somewhat further back than it says, since clocks of files
+        lag. TreeError when it is not understood."""
+
+    def members_seen(self, snapshot_file: Path, root: Path, paths: Sequence[str]) -> int:
+        """Members of the tree as the last pack by this snapshot file saw it, those among them
+        that no archive holds (sockets, what vanished) included."""
 
     def counting(self, root: Path, paths: Sequence[str]) -> AbstractContextManager[MemberCounter]:
         """Count what a pack writes; the block must not end before tar has."""
 
-    def unpack_command(self, root: Path) -> Command:
-        """Reads a tar from stdin into root, everything as it was; fails on any member."""
+    def unpack_command(self, root: Path, *, incremental: bool = False) -> Command:
+        """Reads a tar from stdin into root, everything as it was; fails on any member. An
+        incremental one also removes and renames what was removed and renamed."""
 
     def list_command(self, listing: str) -> Command:
         """Reads a tar from stdin to its end and writes one line per member to the path `listing`
@@ -54,7 +75,7 @@ class Trees(Protocol):
 
     def compare_command(self, root: Path) -> Command:
         """Reads a tar from stdin and compares each member with what is below root: contents, type,
-        mode, times, owners. Exit 1 with a line per difference on stdout and stderr."""
+        mode, times, owners. Exit 1 with a line per difference on stderr."""
 
     def pack_warnings(self, stderr: Sequence[str], root: Path) -> Sequence[str]:
         """Files that vanished or changed while read, as sentences for the manifest. TreeError
