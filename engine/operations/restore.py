@@ -124,7 +124,7 @@ def _record_proof(restoring: Restoring, result: Result) -> None:
     ctx = restoring.ctx
     at = ctx.clock()
     try:
-        ctx.repository.record_proof(
+        here = ctx.repository.record_proof(
             restoring.snapshot,
             at,
             "restored",
@@ -133,4 +133,5 @@ def _record_proof(restoring: Restoring, result: Result) -> None:
     except MentatError as error:
         ctx.warn("proof", f"the proof could not be kept: {error.message}", restoring.request.source)
         return
-    ListingFile(ctx.state).mark_proven(ctx.settings.repository.shown, restoring.snapshot, at)
+    if here:
+        ListingFile(ctx.state).mark_proven(ctx.settings.repository.shown, restoring.snapshot, at)

@@ -170,7 +170,7 @@ def _prove(recording: Recording, ctx: Context, tested: Tested) -> list[Check]:
         "checks": [check.name for check in tested.checks],
     }
     try:
-        ctx.repository.record_proof(snapshot, at, "restored", facts)
+        ctx.repository.record_proof(snapshot, at, "restored", facts)  # all read from one store
     except MentatError as error:
         return [
             warning(

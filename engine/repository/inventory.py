@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from engine.repository.catalogue import Catalogue
 
 _PROOFS = "journal/proofs"
+_COUNTS = ("restored.json", "verified.json")
 
 
 def proof_key(snapshot: SnapshotId, at: datetime, how: str) -> str:
@@ -42,15 +43,17 @@ def proof_key(snapshot: SnapshotId, at: datetime, how: str) -> str:
 
 
 def parse_proof(key: str) -> tuple[SnapshotId, datetime] | None:
-    """The snapshot that a key says was proven, and when; None for any other key."""
+    """The snapshot that a key says was proven here, and when; None for any other key, as for that
+    of a proof read from another store."""
     parts = key.split("/")
     if len(parts) != 7 or parts[0] != ROOT or parts[2:4] != ["journal", "proofs"]:
         return None
     snapshot = parse_ref(parts[1], parts[4], parts[5])
     if snapshot is None:
         return None
+    moment, _, how = parts[6].partition("-")
     try:
-        return snapshot, parse_utc(parts[6].split("-")[0])
+        return (snapshot, parse_utc(moment)) if how in _COUNTS else None
     except ValueError:
         return None
 
@@ -169,6 +172,10 @@ class ListingFile:
     def listed(self, store: str, host: str = "") -> tuple[datetime, float] | None:
         """When it was listed and the seconds that took, without reading it."""
         return self._catalogue().listed(store, host)
+
+    def forget(self, store: str) -> None:
+        """Let what is kept of a store count for nothing: it has not been written to of late."""
+        self._catalogue().forget_store(store)
 
     def written(self, store: str) -> list[WrittenSource]:
         """Every source of every host with its newest snapshots' times."""

@@ -54,6 +54,7 @@ def read_artifact(
     key: str,
     artifact: Artifact,
     on_fallback: Callable[[ObjectStore, MentatError], None] = lambda _store, _error: None,
+    on_served: Callable[[ObjectStore], None] = lambda _store: None,
 ) -> Generator[bytes, None, None]:
     """The stored bytes in order, from the first store that has them whole.
 
@@ -68,7 +69,7 @@ def read_artifact(
             f"the manifest's part sizes of {artifact.name} do not add up to its size",
             "Choose another snapshot.",
         )
-    fetcher = _Fetcher(stores, key, artifact, on_fallback)
+    fetcher = _Fetcher(stores, key, artifact, on_fallback, on_served)
     window: deque[tuple[_Range, Future[bytes]]] = deque()
     ahead = iter(_ranges(artifact))
     pool = ThreadPoolExecutor(_PARALLEL, thread_name_prefix="download")
@@ -101,7 +102,9 @@ class _Fetcher:
         key: str,
         artifact: Artifact,
         on_fallback: Callable[[ObjectStore, MentatError], None],
+        on_served: Callable[[ObjectStore], None],
     ) -> None:
+        self._on_served = on_served
         self._stores = list(stores)
         self._key = key
         self._artifact = artifact
@@ -117,7 +120,9 @@ class _Fetcher:
             order = list(self._stores)
         for place, store in enumerate(order, 1):
             try:
-                return self._fetch_from(store, piece)
+                body = self._fetch_from(store, piece)
+                self._on_served(store)
+                return body
             except (StoreError, DamageError) as error:
                 failure = failure or self._translate(error, store, piece)
                 if self.ended:

@@ -92,6 +92,7 @@ class Repository:
         behind = (s for s in (store, *replicas) if s is not reading)
         self.mirrors: tuple[ObjectStore, ...] = (*first, *behind)
         self._away = Away()
+        self._served: dict[SnapshotId, set[str]] = {}
 
     # writing
 
@@ -147,10 +148,16 @@ class Repository:
 
     def record_proof(
         self, snapshot: SnapshotId, at: datetime, how: str, facts: dict[str, Any]
-    ) -> None:
-        """Keep in the store that this snapshot was proven (`restored`, `verified`)."""
-        body = msgspec.json.encode({"snapshot": snapshot.ref, "at": at, "how": how, **facts})
-        self.store.put(inventory.proof_key(snapshot, at, how), body)
+    ) -> bool:
+        """Keep in the store that this snapshot was proven (`restored`), and from which stores it
+        was read. True when all came from this store: what another served proves nothing of the
+        copy here, and is kept under a name that does not count as a proof of it."""
+        stores = sorted(self._served.get(snapshot, ()))
+        here = stores == [self.store.name]
+        how = how if here else f"{how}-elsewhere"
+        proof = {"snapshot": snapshot.ref, "at": at, "how": how, "stores": stores, **facts}
+        self.store.put(inventory.proof_key(snapshot, at, how), msgspec.json.encode(proof))
+        return here
 
     # reading
 
@@ -293,7 +300,14 @@ class Repository:
             if why is not None:
                 on_fallback(store, why)
         key = snapshot.artifact_key(artifact.name)
-        return read_artifact(self._away.last(stores), key, artifact, passed_over)
+        served = self._served.setdefault(snapshot, set())
+        return read_artifact(
+            self._away.last(stores),
+            key,
+            artifact,
+            passed_over,
+            lambda store: served.add(store.name),
+        )
 
     def _holding(self, snapshot: SnapshotId) -> Sequence[ObjectStore]:
         """The stores to read it from. The local tier keeps fewer days than the others, so that
