@@ -162,6 +162,9 @@ class GnuTar:
             snapshot_file, len(volume_walk.normal_paths(root, paths))
         )
 
+    def stamped_here(self, path: Path) -> bool:
+        return volume_kernel.stamped_here(path)
+
     def survey(self, root: Path, paths: Sequence[str], exclude: Sequence[str]) -> Survey:
         """What pack_command would write, and warnings of what it leaves out."""
         return volume_walk.survey(root, paths, exclude)

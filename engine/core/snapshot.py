@@ -179,7 +179,8 @@ class DatabaseFacts:
 
 @dataclass(frozen=True, slots=True)
 class TreeFacts:
-    """A volume or configuration paths. `root` is the mount point or `/`; members counts all."""
+    """A volume or configuration paths. `root` is the mount point or `/`; members counts all, but
+    for `uncounted` of an incremental one: names that may or may not be in the archives."""
 
     root: str
     paths: tuple[str, ...]
@@ -188,6 +189,7 @@ class TreeFacts:
     containers: tuple[str, ...] = ()
     images: dict[str, str] = field(default_factory=dict)
     quiesce: str = "none"
+    uncounted: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,14 @@ from engine.core.snapshot import (
     SnapshotId,
     TreeFacts,
 )
-from engine.operations import backup_database, backup_physical, backup_tree, recovery_text, sets
+from engine.operations import (
+    backup_database,
+    backup_physical,
+    backup_tree,
+    incremental,
+    recovery_text,
+    sets,
+)
 from engine.operations.context import Context
 from engine.operations.progress import Phase
 from engine.repository import Listing, ListingFile, new_id
@@ -143,10 +150,11 @@ def backup_source(
     ctx: Context, source: SourceSettings, *, aside: bool = False, method: Method = "logical"
 ) -> Manifest:
     """Make one committed snapshot; the caller holds the lease of the source. aside marks it as
-    data that a restore is about to replace. method counts for databases only."""
+    data that a restore is about to replace. method: of a database; `full` makes a tree's snapshot
+    a full one."""
+    whole = aside or method == "full"
     method = method if source.kind == "database" else "full"
-    snapshot = new_id(ctx.host, source.name, ctx.clock(), method)
-    session = Session(ctx, source, snapshot)
+    session = Session(ctx, source, new_id(ctx.host, source.name, ctx.clock(), method), whole=whole)
     with session:
         if method == "physical":
             backup_physical.run(session)
@@ -154,15 +162,22 @@ def backup_source(
             backup_database.run(session)
         else:
             backup_tree.run(session)
-        manifest = session.manifest()
+        manifest, snapshot = session.manifest(), session.snapshot
         with Phase(ctx.emit, f"commit {source.name}", "Write the manifest", source.name):
             for artifact in manifest.artifacts:
                 ctx.repository.holds(snapshot, artifact)
             if aside:
                 ctx.repository.set_aside(snapshot)
+            if session.base:
+                ctx.repository.mark_base(snapshot, session.base)
             for error in ctx.repository.commit(manifest):
                 session.no_local_copy(error)
         session.committed = True
+    if session.pack is not None and not aside:
+        try:
+            session.pack.keep(manifest)
+        except OSError as error:
+            ctx.warn("incremental", f"the next one is full: {error.strerror}", source.name)
     for line in manifest.warnings:
         ctx.warn("snapshot", line, source.name)
     files = manifest.tree.members if manifest.tree else len(manifest.artifacts)
@@ -174,8 +189,12 @@ def backup_source(
 class Session:
     """One snapshot in the making. Left without `committed`, its debris is removed."""
 
-    def __init__(self, ctx: Context, source: SourceSettings, snapshot: SnapshotId) -> None:
+    def __init__(
+        self, ctx: Context, source: SourceSettings, snapshot: SnapshotId, *, whole: bool = False
+    ) -> None:
         self.ctx = ctx
+        self.whole = whole  # a full snapshot is asked for
+        self.pack: incremental.Pack | None = None
         self.source = source
         self.snapshot = snapshot
         self.started = ctx.clock()
@@ -191,6 +210,22 @@ class Session:
     @property
     def kind(self) -> Kind:
         return self.source.kind
+
+    @property
+    def base(self) -> str:
+        """The ref that this snapshot builds on; empty for none."""
+        return self.pack.base if self.pack else ""
+
+    def follow(self, tree: TreeFacts) -> str:
+        """Whether this snapshot is an incremental one is settled here, before its first byte:
+        tar's snapshot file, empty where the source is not followed."""
+        self.pack = incremental.prepare(self.ctx, self.source, tree, full=self.whole)
+        if self.pack is None:
+            return ""
+        method: Method = "incremental" if self.base else "full"
+        self.ctx.emit(Output(f"{self.source.name}: {method}, {self.pack.choice.reason}"))
+        self.snapshot = new_id(self.ctx.host, self.source.name, self.ctx.clock(), method)
+        return self.pack.snapshot_file
 
     @contextlib.contextmanager
     def writer(self, name: str) -> Iterator[ArtifactWriter]:
@@ -220,6 +255,7 @@ class Session:
             recoverable_to=self.recoverable_to,
             artifacts=tuple(self.artifacts),
             recipients=self.ctx.repository.cipher.recipients(),
+            base=self.base,
             database=self.database,
             tree=self.tree,
             warnings=tuple(self.warnings),

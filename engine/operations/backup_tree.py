@@ -1,4 +1,4 @@
-"""A full snapshot of a tree: a Docker volume or configuration paths."""
+"""A snapshot of a tree, full or incremental: a Docker volume or configuration paths."""
 
 from __future__ import annotations
 
@@ -63,22 +63,32 @@ def _config_tree(session: Session) -> TreeFacts:
 def _pack(session: Session, tree: TreeFacts) -> None:
     ctx, source = session.ctx, session.source
     root = Path(tree.root)
+    incremental = session.follow(tree)
     with (
         session.writer(FILES) as writer,
         ThreadPoolExecutor(1, thread_name_prefix="survey") as pool,
         Phase(ctx.emit, f"pack {source.name}", "Pack", source.name) as phase,
     ):
         survey = pool.submit(ctx.trees.survey, root, tree.paths, source.exclude)
-        survey.add_done_callback(lambda _future: _expect(phase, survey))
+        if not session.base:  # how much has changed is not known before
+            survey.add_done_callback(lambda _future: _expect(phase, survey))
         session.recoverable_to = ctx.clock()
         with ctx.trees.counting(root, tree.paths) as counter:
-            command = ctx.trees.pack_command(root, tree.paths, source.exclude, counter.listing)
+            command = ctx.trees.pack_command(
+                root, tree.paths, source.exclude, counter.listing, incremental
+            )
             packed = pack(ctx, writer, FILES, command, phase, explain=ctx.trees.pack_error)
-        told = [*ctx.trees.pack_warnings(packed.ended[0].stderr, root), *survey.result().warnings]
+        said = ctx.trees.pack_warnings(packed.ended[0].stderr, root)
+        told = [*said, *survey.result().warnings]
         session.warnings.extend(dict.fromkeys(told))  # tar and the survey may say the same
         writer.complete()
     session.artifacts.append(packed.artifact)
     session.tree = replace(tree, members=counter.members)
+    if session.base:
+        # An incremental archive holds what changed; tar's own notes tell of the whole tree.
+        seen = ctx.trees.members_seen(Path(incremental), root, tree.paths)
+        unsure = survey.result().left_out + len(said)
+        session.tree = replace(tree, members=seen, uncounted=unsure)
 
 
 def _expect(phase: Phase, survey: Future[TreeSurvey]) -> None:

@@ -58,6 +58,9 @@ class Trees(Protocol):
         """Let the next pack by it look somewhat further back than it says, since clocks of files
         lag. TreeError when it is not understood."""
 
+    def stamped_here(self, path: Path) -> bool:
+        """Whether this machine's own clock stamps the files there."""
+
     def members_seen(self, snapshot_file: Path, root: Path, paths: Sequence[str]) -> int:
         """Members of the tree as the last pack by this snapshot file saw it, those among them
         that no archive holds (sockets, what vanished) included."""

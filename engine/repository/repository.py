@@ -128,6 +128,16 @@ class Repository:
                 if store is self.store:
                     raise
 
+    def mark_base(self, snapshot: SnapshotId, base: str) -> None:
+        """Let a LIST tell, before the commit, what an incremental builds on; its manifest does,
+        too."""
+        for store in self._written():
+            try:
+                store.put(snapshot.base_key(base), b"{}\n")
+            except MentatError:
+                if store is self.store:
+                    raise
+
     def discard(self, snapshot: SnapshotId) -> None:
         """Remove the debris of a snapshot that was not committed; what fails is left to prune."""
         for store in self._written():
