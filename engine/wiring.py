@@ -27,12 +27,13 @@ from engine.ports import (
     Trees,
 )
 from engine.ports.hosts import HostEngine, Machine
-from engine.repository import Repository
+from engine.repository import Repository, failover
 from engine.repository.lease import StoreHolder, StoreLease
 from engine.settings import EncryptionSettings, Settings, SourceSettings, StoreSettings
 
 if TYPE_CHECKING:
     from engine.core.job import Job
+    from engine.core.metrics import Family
     from engine.operations.context import Context
     from engine.operations.doctor import Patient
     from engine.operations.initialise import Keyring
@@ -69,7 +70,22 @@ def keyring(settings: EncryptionSettings, state: Path) -> Keyring:
 def repository(settings: Settings) -> Repository:
     local = object_store(settings.local) if settings.local else None
     replicas = [object_store(replica) for replica in settings.replicas]
-    return Repository(object_store(settings.repository), cipher(settings), local, replicas)
+    return Repository(
+        object_store(settings.repository),
+        cipher(settings),
+        local,
+        replicas,
+        _read_first(settings, replicas),
+    )
+
+
+def _read_first(settings: Settings, replicas: Sequence[ObjectStore]) -> ObjectStore | None:
+    """The replica that this host has failed over to for reading."""
+    decided = failover.load(settings.state)
+    if decided is None or decided.writing:
+        return None
+    names = [replica.shown for replica in settings.replicas]
+    return replicas[names.index(decided.store)] if decided.store in names else None
 
 
 @cache
@@ -263,3 +279,10 @@ def silencer(settings: Settings) -> Silencer | None:
 
     url = settings.monitoring.alertmanager
     return Alertmanager(url) if url else None
+
+
+def exposition(families: Sequence[Family]) -> str:
+    """Metrics as Prometheus scrapes them."""
+    from engine.adapters.prometheus import render
+
+    return render(families).decode()

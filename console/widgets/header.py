@@ -77,6 +77,8 @@ def posture_line(ink: Ink, model: Model, now: datetime) -> Content:
         parts.append((f"store not asked yet, listing of {age(store.listed_at, now)}", "muted"))
     else:
         parts.append(("store ok", "ok"))
+    if posture.failover:
+        parts += [separator, (posture.failover, "critical")]
     serious = [text for notice, text in posture.notices if notice == "critical"]
     if serious and store.offsite:
         parts += [separator, (serious[0], "critical")]

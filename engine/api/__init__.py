@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.api.door import FRESH, Door
+from engine.api.failover import Failovers
 from engine.api.fleet import Fleet
 from engine.api.hosts import Hosts
 from engine.api.proofs import Proofs
@@ -26,7 +27,7 @@ from engine.core.findings import Finding
 from engine.core.job import FINAL, STATE_WORDS, Job, Phase, State, fold
 from engine.core.objectives import KeptData, Level, Posture, SourcePosture, StorePosture
 from engine.core.recovery import PlanLine, PlanStep, RestorePlan, RestoreRequest, Target, Where
-from engine.core.replicas import ReplicaPosture
+from engine.core.replicas import FailoverPlan, ReplicaPosture
 from engine.core.report import Check, Report, RtoMeasured, TimedPhase
 from engine.core.snapshot import (
     Artifact,
@@ -54,6 +55,7 @@ __all__ = [
     "CipherError",
     "DatabaseFacts",
     "Engine",
+    "FailoverPlan",
     "Finding",
     "HostPosture",
     "Job",
@@ -134,8 +136,8 @@ class Engine:
     """mentat-dr over one configuration. Further areas are attributes: modules of this package."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
         self.door = Door(settings)
+        self.failover = Failovers(self.door)
         self.proofs = Proofs(self.door)
         self.replicas = Replicas(self.door)
         self.fleet = Fleet(self.door)
@@ -150,6 +152,11 @@ class Engine:
         from engine import settings_file
 
         return cls(settings_file.load(config))
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force: after a failover for writing, the replica is the repository."""
+        return self.door.settings
 
     # reading
 
@@ -172,7 +179,7 @@ class Engine:
             except StoreError as error:
                 problem = error
         store = StorePosture(
-            name=self.settings.repository.shown,
+            name=self.door.shown,
             offsite=self.settings.repository.provider != "directory",
             reachable=problem is None,
             problem=_words(problem),
@@ -183,7 +190,13 @@ class Engine:
         rows = listing.rows if listing else ()
         taken = posture.take(self.settings, rows, store, kept.shown(self.settings.state), now)
         replicas = self.replicas.posture(listing, now, ask=asking)
-        return replace(taken, replicas=replicas, hosts=tuple(self.fleet.hosts()))
+        decided = self.door.failover
+        return replace(
+            taken,
+            replicas=replicas,
+            hosts=tuple(self.fleet.hosts()),
+            failover=decided.words if decided else "",
+        )
 
     def snapshots(
         self, *, refresh: bool | None = True, host: str = "", limit: int = 0

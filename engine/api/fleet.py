@@ -31,4 +31,4 @@ class Fleet:
             from engine.repository.catalogue import written
 
             return written(self._door.elsewhere.rows)
-        return ListingFile(self._door.settings.state).written(self._door.settings.repository.shown)
+        return ListingFile(self._door.settings.state).written(self._door.shown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,15 @@ class Replicas:
             f"{listing.store} does not answer ({listing.problem}); this is what "
             f"{listing.read_from} holds"
         )
+
+    def start(self, names: Sequence[str] = ()) -> str:
+        """Start a job that copies to these replicas what they lack, to all without names.
+        UsageError for a name that is no replica's."""
+        from engine.operations.replicate import choose
+
+        chosen = [store.shown for store in choose(self._door.settings.replicas, names)]
+        title = f"replicate to {', '.join(chosen)}"
+        return self._door.launch("replicate", {"replicas": list(names)}, title, [])
 
     def posture(
         self, primary: Listing | None, now: datetime, *, ask: bool

@@ -27,6 +27,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("verify", "Prove the backups: whole, decryptable, restorable."),
     "hosts": ("hosts", "List the hosts in the repository, and whole hosts' recovery points."),
     "prune": ("prune", "Remove snapshots past their retention, and what crashes left."),
+    "replicate": ("replicate", "Copy to the replicas what they lack."),
+    "failover": ("failover", "Put a replica in the primary's place, and back."),
     "job": ("job", "List, attach to, read and cancel jobs."),
     "completion": ("completion", "Print the completion script for a shell."),
     "console": ("console", "Open the console (what mentat-dr alone does on a terminal)."),

@@ -109,6 +109,7 @@ class Posture:
     store: StorePosture
     notices: tuple[tuple[Level, str], ...] = ()  # loud lines: nothing offsite, key expiry, ...
     kept: tuple[KeptData, ...] = ()
+    failover: str = ""  # one line when a replica is primary in the configured store's place
     replicas: tuple[ReplicaPosture, ...] = ()
     hosts: tuple[HostPosture, ...] = ()  # of the fleet, as last listed; they are others' to mend
 

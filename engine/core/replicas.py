@@ -78,3 +78,26 @@ def judge(
 def _newest(rows: Sequence[SnapshotEntry], source: str) -> datetime | None:
     times = (r.id.at for r in rows if r.id.source == source and r.committed and not r.aside)
     return max(times, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class FailoverPlan:
+    """What putting a store first means. `missing` snapshots of the present primary are not in it.
+
+    confirm_name must be typed; blockers say why it cannot be done as it stands."""
+
+    target: str
+    writing: bool
+    missing: int
+    missing_bytes: int
+    confirm_name: str
+    warnings: tuple[str, ...] = ()
+    blockers: tuple[str, ...] = ()
+    back: bool = False
+
+    @property
+    def words(self) -> str:
+        if self.back:
+            return f"back to {self.target} for reading and writing"
+        what = "reading and writing" if self.writing else "reading"
+        return f"{self.target} becomes primary for {what}"

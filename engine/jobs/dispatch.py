@@ -18,6 +18,7 @@ from engine.jobs import aftermath, debris, locks, procfs
 from engine.jobs.identity import host_name, user_name
 from engine.jobs.lease import Lease
 from engine.operations.context import Context
+from engine.repository import failover
 from engine.repository.lease import StoreHolder
 
 Secrets = Mapping[str, bytes]
@@ -39,7 +40,8 @@ def run_operation(
     known = OPERATIONS.get(operation)
     if known is None:
         raise UsageError(f"there is no operation {operation!r}", "`mentat-dr --help` lists them.")
-    settings = replace(settings_file.load(config_file), state=state)
+    configured = replace(settings_file.load(config_file), state=state)
+    settings = failover.applied(configured, failover.load(state))
 
     def lease(source: str) -> AbstractContextManager[object]:
         return Lease.acquire(state, source, job_id, operation, emit=emit)
@@ -138,6 +140,19 @@ def _prune(ctx: Context, request: Mapping[str, Any], _secrets: Secrets) -> Resul
     return prune(ctx, asked, failing_sources(ctx.settings), in_use)
 
 
+def _replicate(ctx: Context, request: Mapping[str, Any], _secrets: Secrets) -> Result:
+    from engine.operations.replicate import replicate
+
+    return replicate(ctx, [str(name) for name in request.get("replicas") or ()])
+
+
+def _failover(ctx: Context, request: Mapping[str, Any], _secrets: Secrets) -> Result:
+    from engine.operations import failover as operation
+
+    asked = msgspec.convert(request["failover"], operation.Asked)
+    return operation.failover(ctx, asked, user_name())
+
+
 # Each reads its request, as it was kept in the job's folder, and imports its operation.
 OPERATIONS: Mapping[str, Callable[[Context, Mapping[str, Any], Secrets], Result]] = {
     "backup": _backup,
@@ -146,4 +161,6 @@ OPERATIONS: Mapping[str, Callable[[Context, Mapping[str, Any], Secrets], Result]
     "release": _release,
     "prune": _prune,
     "verify": _verify,
+    "replicate": _replicate,
+    "failover": _failover,
 }

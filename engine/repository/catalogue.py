@@ -115,6 +115,12 @@ class Catalogue:
                 ),
             )
 
+    def forget_store(self, store: str) -> None:
+        """Drop what is known of one store."""
+        with contextlib.suppress(sqlite3.Error, OSError), self._writing() as base:
+            base.execute("DELETE FROM snapshot WHERE store = ?", (store,))
+            base.execute("DELETE FROM listing WHERE store = ?", (store,))
+
     def forget(self) -> None:
         """Remove it; it is made anew by the next listing."""
         for suffix in ("", "-wal", "-shm"):

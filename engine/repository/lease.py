@@ -19,6 +19,7 @@ import msgspec
 from engine.core.errors import HeldError, MentatError, ObjectExists, ObjectMissing, StoreError
 from engine.ports import Clock, ObjectStore
 
+BUCKET_WORK = "bucket-work"  # what prune and replicate hold: neither may meet the other
 LIFETIME = timedelta(minutes=10)  # after the last renewal
 SKEW = timedelta(minutes=5)  # how far two hosts' clocks may be apart
 RENEW_SECONDS = 60.0
