@@ -16,15 +16,19 @@ from engine.api.door import FRESH, Door
 from engine.api.failover import Failovers
 from engine.api.fleet import Fleet
 from engine.api.hosts import Hosts
+from engine.api.keys import Keys
+from engine.api.monitoring import Monitoring
 from engine.api.proofs import Proofs
 from engine.api.replicas import Replicas
 from engine.api.retention import Retention
 from engine.core import events
+from engine.core.alerting import Alert, Board, Silence, Watch
 from engine.core.catalogue import HostPosture
 from engine.core.errors import CipherError, MentatError, StoreError, UsageError, WrongPassphrase
 from engine.core.events import Record
 from engine.core.findings import Finding
 from engine.core.job import FINAL, STATE_WORDS, Job, Phase, State, fold
+from engine.core.metrics_keys import KeysKnown
 from engine.core.objectives import KeptData, Level, Posture, SourcePosture, StorePosture
 from engine.core.recovery import PlanLine, PlanStep, RestorePlan, RestoreRequest, Target, Where
 from engine.core.replicas import FailoverPlan, ReplicaPosture
@@ -50,7 +54,9 @@ if TYPE_CHECKING:
 __all__ = [
     "FINAL",
     "STATE_WORDS",
+    "Alert",
     "Artifact",
+    "Board",
     "Check",
     "CipherError",
     "DatabaseFacts",
@@ -61,6 +67,7 @@ __all__ = [
     "Job",
     "KeptData",
     "Key",
+    "KeysKnown",
     "Kind",
     "Level",
     "Manifest",
@@ -78,6 +85,7 @@ __all__ = [
     "RtoMeasured",
     "Settings",
     "SignatureCheck",
+    "Silence",
     "SnapshotDetail",
     "SnapshotEntry",
     "SnapshotId",
@@ -90,6 +98,7 @@ __all__ = [
     "TimedPhase",
     "TreeFacts",
     "UsageError",
+    "Watch",
     "Where",
     "WrongPassphrase",
     "events",
@@ -143,6 +152,8 @@ class Engine:
         self.fleet = Fleet(self.door)
         self.retention = Retention(self.door)
         self.hosts = Hosts(self.door)
+        self.monitoring = Monitoring(self.door)
+        self.key_checks = Keys(self.door)
 
     @classmethod
     def open(cls, config: Path | None = None) -> Engine:
@@ -234,21 +245,25 @@ class Engine:
         """What this restore will read, change, destroy and stop, and how long it should take."""
         from engine import wiring
         from engine.operations import restore_plan
+        from engine.repository import chains
 
         entry = self.find(request.source, request.snapshot, request.host)
         opened = self.door.repo().open(entry.id)
         serving, lacking, whole = self.door.repo().whereabouts(opened.manifest)
+        below, broken = chains.below(self.door.repo(), opened.manifest)
         planning = restore_plan.Planning(
             settings=self.settings,
             store_name=serving or opened.store,
             state=self.settings.state,
             containers=lambda: wiring.containers(self.settings.docker),
             now=wiring.utc_now(),
+            below=below,
         )
         made = restore_plan.plan(planning, request, entry, opened.manifest, opened.signature)
         told = tuple(dict.fromkeys(passed.words for passed in (*opened.passed, *lacking)))
-        blockers = () if whole else ("no store has all of this snapshot: choose another one",)
-        return replace(made, warnings=(*made.warnings, *told), blockers=(*made.blockers, *blockers))
+        if not whole:
+            broken = (*broken, "no store has all of this snapshot: choose another one")
+        return replace(made, warnings=(*made.warnings, *told), blockers=(*made.blockers, *broken))
 
     def keys(self) -> Sequence[Key]:
         """The keys on this machine's keyring."""

@@ -10,6 +10,8 @@ import shlex
 from collections.abc import Sequence
 from datetime import datetime
 
+from engine.core.chains import Links
+from engine.core.retention import CLOCKS
 from engine.core.snapshot import SnapshotEntry, format_utc
 from engine.settings import Settings, StoreSettings
 
@@ -17,14 +19,18 @@ from engine.settings import Settings, StoreSettings
 def render(settings: Settings, rows: Sequence[SnapshotEntry], now: datetime) -> str:
     """The text, naming the newest snapshot of every source of every host."""
     newest: dict[tuple[str, str, bool], SnapshotEntry] = {}
-    for row in rows:
+    links = Links(rows)
+    past = [row for row in rows if row.id.at <= now + CLOCKS]
+    whole = [row for row in past if links.whole(row.id)]
+    for row in [*whole, *past, *rows]:  # what is less to be trusted where there is no other
         if row.committed and not row.aside:
             physical = row.id.method == "physical"
             newest.setdefault((row.id.host, row.id.source, physical), row)
     parts = [_introduction(settings, now), _set_up(settings.repository), _decryption(settings)]
     parts.append(_GENERAL)
     for row in newest.values():
-        parts.append(_section(row, _kind_of(settings, row)))
+        chain = links.chain(row.id) or (row,)
+        parts.append(_section(row, _kind_of(settings, row), chain))
     return "\n".join(parts)
 
 
@@ -159,7 +165,7 @@ Then start the server on it. Its accounts and passwords are those of the snapsho
 """
 
 
-def _section(row: SnapshotEntry, kind: str) -> str:
+def _section(row: SnapshotEntry, kind: str, chain: Sequence[SnapshotEntry]) -> str:
     folder = shlex.quote(row.id.prefix.rstrip("/"))
     title = f"## {row.id.host} / {row.id.source}: {row.id.ref}\n"
     block = f"{row.id.host}/{row.id.source}"
@@ -184,14 +190,22 @@ ${{MYSQL:-mysql}} --force < users.sql
         if kind == "config"
         else "Extract into the mount point of an empty volume, with its containers stopped."
     )
+    if row.id.method == "incremental":
+        note += (
+            " This snapshot builds on others: all of them, in this order, into the same directory. "
+            "Each also removes and renames what was removed and renamed until then."
+        )
+    folders = " ".join(shlex.quote(link.id.prefix.rstrip("/")) for link in chain)
+    option = " --listed-incremental=/dev/null" if len(chain) > 1 else ""
     return f"""{title}
 {note} Set `TARGET` to an empty directory; run as root to keep owners.
 
 ```sh restore {block}
-SNAPSHOT={folder}
 mkdir -p "$TARGET"
-plain "$SNAPSHOT/files.tar.zst.gpg" archive.tar
-tar --extract --file archive.tar --directory "$TARGET" --numeric-owner --same-owner \\
-  --same-permissions --acls --xattrs --xattrs-include='*'
+for SNAPSHOT in {folders}; do
+  plain "$SNAPSHOT/files.tar.zst.gpg" archive.tar
+  tar --extract --file archive.tar --directory "$TARGET"{option} --numeric-owner \\
+    --same-owner --same-permissions --acls --xattrs --xattrs-include='*'
+done
 ```
 """

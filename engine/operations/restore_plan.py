@@ -33,7 +33,8 @@ class _Lines:
 
 @dataclass(frozen=True, slots=True)
 class Planning:
-    """What a plan is made from; Docker is asked only where the target needs it."""
+    """What a plan is made from; Docker is asked only where the target needs it. `below` are the
+    manifests that an incremental snapshot builds on, the full one first."""
 
     settings: Settings
     store_name: str
@@ -41,6 +42,7 @@ class Planning:
     containers: Callable[[], Containers]
     now: datetime
     database: Callable[[SourceSettings, str], Database] | None = None
+    below: tuple[Manifest, ...] = ()
 
 
 def plan(
@@ -54,9 +56,9 @@ def plan(
     `blockers`. Touches nothing."""
     source = next((s for s in planning.settings.sources if s.name == request.source), None)
     lines = _Lines()
-    lines.reads.append(
-        PlanLine(f"{planning.store_name}: snapshot {entry.id.ref}", manifest.stored_bytes)
-    )
+    for link in (*planning.below, manifest):
+        what = f"{planning.store_name}: snapshot {link.id.ref}"
+        lines.reads.append(PlanLine(what, link.stored_bytes))
     if not signature.good and request.accept_unsigned != entry.id.ref:
         lines.blockers.append(f"the manifest cannot be trusted: {signature.problem}")
     if entry.proven_at is None:
@@ -270,7 +272,8 @@ def _live(
 
 def _steps(planning: Planning, manifest: Manifest, request: RestoreRequest) -> tuple[PlanStep, ...]:
     known = rates.load(planning.state)
-    name, kind, size = request.source, manifest.kind, manifest.raw_bytes
+    name, kind = request.source, manifest.kind
+    size = sum(link.raw_bytes for link in (*planning.below, manifest))
 
     def step(phase: str, title: str) -> PlanStep:
         seconds, basis = known.seconds((f"{phase} {name}", f"{phase} {kind}"), size)
