@@ -92,6 +92,7 @@ def site(
     passphrase: str | None = PASSPHRASE,
     local: bool = False,
     host: str = "landsraad",
+    replicas: Sequence[StoreSettings] = (),
 ) -> Iterator[Site]:
     """A site below root: keys made, configuration written, nothing running; ended with the block.
 
@@ -107,6 +108,7 @@ def site(
         host=host,
         environment="test",
         repository=repository,
+        replicas=tuple(replicas),
         encryption=EncryptionSettings(),
         sources=tuple(sources),
         local=local_store,
