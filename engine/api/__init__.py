@@ -301,18 +301,21 @@ class Engine:
     # acting
 
     def start_backup(self, sources: Sequence[str] = (), *, kind: str = "", method: str = "") -> str:
-        """Start a backup job; no sources means all. Returns the job's id. A method, logical or
-        physical, is for databases: it leaves the others out. UsageError for one that is named."""
+        """Start a backup job; no sources means all. Returns the job's id. A method is for some
+        kinds, logical and physical for databases, full for the others: it leaves the rest out.
+        UsageError for one that is named."""
         chosen = [self.settings.source(name) for name in sources] or list(self.settings.sources)
         if method:
-            other = [s.name for s in chosen if s.kind != "database"] if sources else []
-            if method not in ("logical", "physical") or other:
+            databases = method in ("logical", "physical")
+            fits = [s for s in chosen if (s.kind == "database") == databases]
+            other = [s.name for s in chosen if s not in fits] if sources else []
+            if method == "incremental" or other:
                 raise UsageError(
                     f"the method {method!r} is not available"
                     + (f" for {', '.join(other)}" if other else ""),
                     "Leave --method out: the kind decides.",
                 )
-            chosen = [s for s in chosen if s.kind == "database"]
+            chosen = fits
         names = [s.name for s in chosen if not kind or s.kind == kind]
         if not names:
             raise UsageError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from engine.core.chains import Links
 from engine.core.objectives import (
     KeptData,
     Level,
@@ -45,11 +46,10 @@ def take(
 def _source(
     settings: Settings, source: SourceSettings, rows: Sequence[SnapshotEntry], now: datetime
 ) -> SourcePosture:
-    own = [
-        r
-        for r in rows
-        if r.committed and not r.aside and (r.id.host, r.id.source) == (settings.host, source.name)
-    ]
+    mine = [r for r in rows if (r.id.host, r.id.source) == (settings.host, source.name)]
+    links = Links(mine)
+    there = [r for r in mine if r.committed and not r.aside]
+    own = [r for r in there if links.whole(r.id)]  # else it can be restored from nothing
     # A clock that was wrong once must not hide for ever what is really the newest.
     past = [row for row in own if row.id.at <= now + _CLOCKS] or own
     proven = [row for row in past if row.proven_at is not None]
@@ -62,6 +62,9 @@ def _source(
     if len(past) < len(own):
         level = worst([level, "warning"])
         reasons += (f"{len(own) - len(past)} snapshots lie in the future: check the clock",)
+    if len(own) < len(there):
+        level = worst([level, "warning"])
+        reasons += (f"{len(there) - len(own)} incremental snapshots lack what they build on",)
     return SourcePosture(
         source=source.name,
         host=settings.host,
