@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from engine.operations.context import Context
     from engine.operations.doctor import Patient
     from engine.operations.initialise import Keyring
+    from engine.operations.keys_check import KeyExaminer
+    from engine.operations.keys_escrow import Opener
 
 
 def utc_now() -> datetime:
@@ -286,3 +288,18 @@ def exposition(families: Sequence[Family]) -> str:
     from engine.adapters.prometheus import render
 
     return render(families).decode()
+
+
+def key_examiner(settings: Settings) -> KeyExaminer:
+    """Who tries the configured keys."""
+    from engine.adapters.gpg import Gpg
+    from engine.adapters.gpg_health import KeyHealth
+
+    return KeyHealth(Gpg(settings.encryption, settings.state / "gnupg"))
+
+
+def offline_key(file: Path) -> AbstractContextManager[Opener]:
+    """A private key that is used once, in a home directory of its own."""
+    from engine.adapters.gpg_escrow import OfflineKey
+
+    return OfflineKey(file)

@@ -44,13 +44,18 @@ def sweep(settings: Settings, jobs: Sequence[Job], *, refresh: bool | None = Non
     history = memory.learn(jobs)
     now = wiring.utc_now()
     told = notify.tell(memory, history, wiring.notifiers(settings), settings.host, now)
-    gathering = Gathering(
+    places = wiring.publishers(settings)
+    return Swept(publish.publish(gathering(settings, jobs), places, refresh=refresh), told)
+
+
+def gathering(settings: Settings, jobs: Sequence[Job]) -> Gathering:
+    """What this host's metrics are made from."""
+    return Gathering(
         settings=settings,
         repository=lambda: wiring.repository(settings),
         jobs=jobs,
         clock=wiring.utc_now,
     )
-    return Swept(publish.publish(gathering, wiring.publishers(settings), refresh=refresh), told)
 
 
 def tell(settings: Settings, job_id: str, emit: Emit, end: Result | Exception) -> None:
