@@ -204,6 +204,7 @@ class Engine:
         decided = self.door.failover
         return replace(
             taken,
+            notices=(*taken.notices, *self.monitoring.notices(now)),
             replicas=replicas,
             hosts=tuple(self.fleet.hosts()),
             failover=decided.words if decided else "",

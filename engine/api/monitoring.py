@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from engine.api.door import Door
 from engine.core.alerting import Alert, Board, Silence, Watch
 from engine.core.errors import ConfigurationError, MentatError, UsageError
 from engine.core.metrics import Family
+from engine.core.objectives import Level
 
 if TYPE_CHECKING:
     from engine.jobs.aftermath import Swept
@@ -85,6 +86,24 @@ class Monitoring:
         memory = Memory(self._door.settings.state)
         last = memory.published()
         return (*memory.notified().problems, *(last.problems if last else ()))
+
+    def notices(self, now: datetime) -> Sequence[tuple[Level, str]]:
+        """The same, and keys that end soon, as lines of the posture. Only this host's disk is
+        asked."""
+        from engine.core.key_findings import EXPIRY_WARNING
+        from engine.operations.telling_state import Memory
+
+        found: list[tuple[Level, str]] = [
+            ("warning", f"not published or told: {problem}") for problem in self.troubles()
+        ]
+        for key in Memory(self._door.settings.state).keys().keys:
+            if key.expires is not None and key.expires - now < EXPIRY_WARNING:
+                ends = f"{key.expires:%Y-%m-%d}: mentat-dr key check"
+                if key.expires <= now:
+                    found.append(("critical", f"the {key.role} key {key.name} expired {ends}"))
+                else:
+                    found.append(("warning", f"the {key.role} key {key.name} expires {ends}"))
+        return found
 
     def _unwritable(self, error: OSError) -> ConfigurationError:
         return ConfigurationError(

@@ -29,7 +29,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "prune": ("prune", "Remove snapshots past their retention, and what crashes left."),
     "replicate": ("replicate", "Copy to the replicas what they lack."),
     "failover": ("failover", "Put a replica in the primary's place, and back."),
+    "alerts": ("alerts", "What fires now, and where it leads; silence with a reason."),
+    "publish": ("publish", "Publish metrics to Prometheus, and tell people what is news."),
     "job": ("job", "List, attach to, read and cancel jobs."),
+    "key": ("key", "Check keys, and prove that the offline one opens backups."),
+    "export": ("export", "Configure others: alert rules, dashboard, cron, systemd."),
     "completion": ("completion", "Print the completion script for a shell."),
     "console": ("console", "Open the console (what mentat-dr alone does on a terminal)."),
 }

@@ -18,14 +18,21 @@ NOTHING_OFFSITE = "NOTHING IS OFFSITE"
 @click.command("status")
 @click.option("--refresh/--cached", default=None, help="Ask the store now / never ask it.")
 @click.option("--all-hosts", is_flag=True, help="Every host of the repository, too.")
+@click.option("--plugin", is_flag=True, help="One line, with performance data.")
 @shared
 @click.pass_obj
-def command(invocation: Invocation, refresh: bool | None, all_hosts: bool) -> None:
+def command(
+    invocation: Invocation, refresh: bool | None, all_hosts: bool, plugin: bool
+) -> None:
     """Is everything recoverable now?
 
     Exit 0 ok, 1 warning, 2 critical, 3 unknown. The store is asked when the listing kept on this
-    host is older than 15 minutes.
+    host is older than 15 minutes. With --plugin it is a monitoring plug-in, for Nagios and its kin.
     """
+    if plugin:
+        from engine.cli import status_plugin
+
+        finish(status_plugin.run(lambda: take(invocation.engine(), refresh)))
     engine = invocation.engine()
     posture = take(engine, refresh)
     if all_hosts:
