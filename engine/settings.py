@@ -193,6 +193,7 @@ class Settings:
     drill: DrillSettings = field(default_factory=DrillSettings)
     notify: tuple[Secret, ...] = ()  # URLs; they hold tokens
     docker: str = ""  # DOCKER_HOST; empty: the environment's or the default socket
+    kit: bool = True  # upload the recovery kit with each version and configuration
     state: Path = Path("/var/lib/mentat-dr")
     runbooks: Path = DEFAULT_RUNBOOKS  # a deployment's own, beside or in place of the product's
     health: tuple[HealthCheck, ...] = ()

@@ -93,6 +93,7 @@ def site(
     local: bool = False,
     host: str = "landsraad",
     replicas: Sequence[StoreSettings] = (),
+    kit: bool = False,
 ) -> Iterator[Site]:
     """A site below root: keys made, configuration written, nothing running; ended with the block.
 
@@ -113,6 +114,7 @@ def site(
         sources=tuple(sources),
         local=local_store,
         docker=docker,
+        kit=kit,
         state=state,
     )
     cipher = Gpg(settings.encryption, state / "gnupg")

@@ -27,6 +27,7 @@ from engine.operations import (
     backup_physical,
     backup_tree,
     incremental,
+    kit,
     recovery_text,
     sets,
 )
@@ -67,6 +68,7 @@ def backup(
                 ctx.warn(outcome.code, outcome.message, source.name)
     if done:
         sets.write(ctx, sources, done, started)
+        kit.upload_if_changed(ctx)
         _write_recovery_text(ctx)
     if failed:
         raise _summed(failed, done)
@@ -285,6 +287,8 @@ def _write_recovery_text(ctx: Context) -> None:
         now = ctx.clock()
         rows = ctx.repository.entries()
         ListingFile(ctx.state).save(Listing(now, ctx.settings.repository.shown, tuple(rows)))
-        ctx.repository.write_recovery_text(recovery_text.render(ctx.settings, rows, ctx.clock()))
+        kits = list(kit.newest(ctx).values()) if ctx.settings.kit else []
+        text = recovery_text.render(ctx.settings, rows, ctx.clock(), kits)
+        ctx.repository.write_recovery_text(text)
     except MentatError as error:
         ctx.warn("recovery-text", f"RECOVERY.md was not rewritten: {error.message}")

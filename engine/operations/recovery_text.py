@@ -12,12 +12,22 @@ from datetime import datetime
 
 from engine.core.chains import Links
 from engine.core.retention import CLOCKS
+from engine.core.kit import KitId, steps
 from engine.core.snapshot import SnapshotEntry, format_utc
 from engine.settings import Settings, StoreSettings
 
+# What a bare machine needs beside the kit.
+PACKAGES = ("python3", "gnupg", "zstd", "tar", "awscli", "openssl", "docker.io")
+STATE = "/var/lib/mentat-dr"
 
-def render(settings: Settings, rows: Sequence[SnapshotEntry], now: datetime) -> str:
-    """The text, naming the newest snapshot of every source of every host."""
+
+def render(
+    settings: Settings,
+    rows: Sequence[SnapshotEntry],
+    now: datetime,
+    kits: Sequence[KitId] = (),
+) -> str:
+    """The text, naming the newest kit of every host and the newest snapshot of every source."""
     newest: dict[tuple[str, str, bool], SnapshotEntry] = {}
     links = Links(rows)
     past = [row for row in rows if row.id.at <= now + CLOCKS]
@@ -28,6 +38,7 @@ def render(settings: Settings, rows: Sequence[SnapshotEntry], now: datetime) -> 
             newest.setdefault((row.id.host, row.id.source, physical), row)
     parts = [_introduction(settings, now), _set_up(settings.repository), _decryption(settings)]
     parts.append(_GENERAL)
+    parts += [_rebuild(settings.repository, kit) for kit in kits]
     for row in newest.values():
         chain = links.chain(row.id) or (row,)
         parts.append(_section(row, _kind_of(settings, row), chain))
@@ -162,6 +173,24 @@ chown -R mysql:mysql "$DATA"
 ```
 
 Then start the server on it. Its accounts and passwords are those of the snapshot.
+"""
+
+
+def _rebuild(store: StoreSettings, kit: KitId) -> str:
+    """A bare machine becomes the host again."""
+    if store.provider == "directory":
+        fetch, credentials = f'cat "${{STORE:-{store.path}}}/$1"', ()
+    else:
+        prefix = f"{store.bucket}/{store.prefix}".strip("/")
+        endpoint = f" --endpoint-url {shlex.quote(store.endpoint)}" if store.endpoint else ""
+        region = f" --region {shlex.quote(store.region)}" if store.region else ""
+        fetch = f'aws{endpoint}{region} s3 cp "s3://{prefix}/$1" -'
+        credentials = ("AWS_ACCESS_KEY_ID=...", "AWS_SECRET_ACCESS_KEY=...")
+    return f"""## The whole host {kit.host} with mentat-dr, from a bare machine
+
+As root on a fresh Debian or Ubuntu. Copy the keys from your safe place beside you first: the
+private key and the host's public signing key, as `*.asc` files (or set `KEYS` to their folder).
+The signature proves that the kit is the host's own. {steps(kit, fetch, PACKAGES, STATE, credentials)}
 """
 
 

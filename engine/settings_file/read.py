@@ -48,6 +48,7 @@ def read_settings(
         notify=_notify(top.table("notify")),
         local=_local(top),
         docker=top.text("docker"),
+        kit=bool(top.flag("kit", True)),
         state=state(top.absolute("state")),
         runbooks=Path(top.absolute("runbooks") or DEFAULT_RUNBOOKS),
         health=read_health(top),

@@ -88,6 +88,7 @@ def _document(settings: Settings) -> dict[str, Any]:
             "host": settings.host,
             "environment": settings.environment,
             "docker": settings.docker,
+            "kit": None if settings.kit else False,
             "state": "" if str(settings.state) == "/var/lib/mentat-dr" else str(settings.state),
             "runbooks": "" if settings.runbooks == DEFAULT_RUNBOOKS else str(settings.runbooks),
             "repository": repository,
