@@ -3,9 +3,10 @@ them, and each fake passes the same contract suite as the real one (tests/contra
 
 from __future__ import annotations
 
+from engine.ports.binlogs import Binlogs
 from engine.ports.cipher import Cipher, Key, SignatureCheck
 from engine.ports.containers import Container, Containers, Liveness, Mount, Volume
-from engine.ports.databases import Database, Dump, PhysicalCopy, PhysicalWays, Probes
+from engine.ports.databases import Database, Dump, Loading, PhysicalCopy, PhysicalWays, Probes
 from engine.ports.processes import Processes, RunningPipeline, StreamTap
 from engine.ports.stores import ObjectStore, PendingUpload, StoredObject, Upload
 from engine.ports.telling import AlertSource, Clock, Metrics, Notifier, Silencer
@@ -13,6 +14,7 @@ from engine.ports.trees import MemberCounter, Trees, TreeSurvey
 
 __all__ = [
     "AlertSource",
+    "Binlogs",
     "Cipher",
     "Clock",
     "Container",
@@ -21,6 +23,7 @@ __all__ = [
     "Dump",
     "Key",
     "Liveness",
+    "Loading",
     "MemberCounter",
     "Metrics",
     "Mount",

@@ -7,8 +7,10 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from engine.core.commands import Command
+from engine.core.dump_split import Statement
 from engine.core.errors import DatabaseError
 from engine.core.snapshot import BinlogPosition, DatabaseFacts, TableFacts
+from engine.ports.binlogs import Binlogs
 
 
 class Dump(Protocol):
@@ -86,7 +88,7 @@ class PhysicalWays(Protocol):
         cannot be had."""
 
     def undo(self, note: str) -> None:
-        """Remove what a dead copy left. No error when it is gone."""
+        """Undo what a dead copy or load left: its `note`. No error when it is gone."""
 
     def await_answer(self, timeout: float) -> DatabaseFacts:
         """Until the server answers, with or without a network; DatabaseError after `timeout`
@@ -114,6 +116,28 @@ class Probes(Protocol):
         """The first value of one statement's answer; None for no row or NULL."""
 
 
+class Loading(Protocol):
+    """A load by several connections, on a server that is made fast for it. Used as: keep `note`
+    durably, `begin`, `take` each statement in the dump's order, `settle`, then finish_load of the
+    Database; `close` in any case."""
+
+    @property
+    def note(self) -> str:
+        """For `PhysicalWays.undo`, should this process die; empty when nothing would be left."""
+
+    def begin(self) -> None:
+        """Change the server's settings, stop its events, and connect."""
+
+    def take(self, statement: Statement) -> None:
+        """Run a statement where it belongs. DatabaseError of it or of any before."""
+
+    def settle(self) -> None:
+        """Wait for all that was taken, and hang up."""
+
+    def close(self) -> None:
+        """Hang up; put back what finish_load has not, on a server that others use."""
+
+
 class Database(Protocol):
     """One MySQL or MariaDB server, reached through its own client program. Errors are
     DatabaseError's. Credentials travel by pipes only."""
@@ -123,6 +147,9 @@ class Database(Protocol):
 
     @property
     def probes(self) -> Probes: ...
+
+    @property
+    def binlogs(self) -> Binlogs: ...
 
     def identify(self) -> DatabaseFacts:
         """Flavor and version by asking the server; no tables."""
@@ -143,6 +170,10 @@ class Database(Protocol):
     def load_command(self) -> Command:
         """Reads SQL from stdin into the server; fails at the first error. Building it stops the
         server's events until finish_load."""
+
+    def loading(self, *, fresh: bool) -> Loading:
+        """The same by several connections, statement by statement. fresh: nobody else uses the
+        server, and it is thrown away if the load fails, so it need not be safe meanwhile."""
 
     def load_users(self, users_sql: bytes) -> Sequence[str]:
         """Create users and grants; warnings for those that cannot be had here. The account we

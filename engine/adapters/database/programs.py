@@ -235,6 +235,13 @@ class Launcher:
             return self._here(_GATED_HERE, label, ["{fd:login}", "{fd:gate}", "{fd:end}", *rest])
         return self._inside(_GATED, label, rest)
 
+    def reading(self, here: str, inside: str, label: str, arguments: Sequence[str]) -> Command:
+        """A script of one's own: `here` gets the number of a pipe with the option file before its
+        arguments, `inside` that file's text as `$o`."""
+        if self.run_in is None:
+            return self._here(here, label, ["{fd:login}", *arguments])
+        return self._inside(_READ_OPTIONS + inside, label, arguments)
+
     def _inside(self, script: str, label: str, arguments: Sequence[str]) -> Command:
         assert self.run_in is not None
         argv = ["sh", "-c", script, f"mentat-dr-{label}", *arguments]
