@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
@@ -32,10 +33,12 @@ from engine.repository.lease import StoreHolder, StoreLease
 from engine.settings import EncryptionSettings, Settings, SourceSettings, StoreSettings
 
 if TYPE_CHECKING:
+    from engine.adapters.gpg import Gpg
     from engine.core.job import Job
     from engine.core.metrics import Family
     from engine.operations.context import Context
     from engine.operations.doctor import Patient
+    from engine.operations.health import Examined
     from engine.operations.initialise import Keyring
     from engine.operations.keys_check import KeyExaminer
     from engine.operations.keys_escrow import Opener
@@ -219,6 +222,53 @@ def context(settings: Settings, around: Surroundings) -> Context:
     )
 
 
+@contextlib.contextmanager
+def bare_repository(
+    settings: Settings, state: Path, passphrase: str | None
+) -> Iterator[Repository]:
+    """The bucket as a new machine sees it: nothing of it known, and a keyring below `state` with
+    the recipients' secret keys that are here and all public keys. Its agent ends with the block.
+    CipherError when the passphrase does not open a key."""
+    bare = replace(
+        settings,
+        state=state,
+        local=None,
+        replicas=(),
+        encryption=replace(settings.encryption, gnupg_home=""),
+    )
+    adapter = _gpg(bare)
+    try:
+        _hand_over(_gpg(settings), adapter, settings.encryption.recipients, state, passphrase)
+        yield Repository(object_store(bare.repository), adapter)
+    finally:
+        adapter.kill_agent()
+
+
+def _gpg(settings: Settings) -> Gpg:
+    from engine.adapters.gpg import Gpg
+
+    return Gpg(settings.encryption, settings.state / "gnupg")
+
+
+def _hand_over(
+    here: Gpg, there: Gpg, recipients: Sequence[str], state: Path, passphrase: str | None
+) -> None:
+    """Secret keys stay under their passphrase; the file that carries them is private and goes."""
+    carried = [here.export_public([key.fingerprint for key in here.keys()])]
+    for name in recipients:
+        key = here.keyring.recipient(name, today=False)
+        if any(k.has_secret for k in here.keys() if k.fingerprint == key.fingerprint):
+            carried.append(here.export_secret(key.fingerprint, passphrase))
+    file = state / "handed-over.asc"
+    try:
+        for key in carried:
+            file.touch(mode=0o600)
+            file.write_bytes(key)
+            there.import_file(file)
+    finally:
+        file.unlink(missing_ok=True)
+
+
 def patient(settings: Settings, *, jobs: Sequence[Job], stale_leases: Sequence[str]) -> Patient:
     """What doctor looks at."""
     from engine.operations.doctor import Patient
@@ -303,3 +353,22 @@ def offline_key(file: Path) -> AbstractContextManager[Opener]:
     from engine.adapters.gpg_escrow import OfflineKey
 
     return OfflineKey(file)
+
+
+def examined(settings: Settings) -> Examined:
+    """What health checks ask through."""
+    from engine.adapters.reach import NetworkReach
+    from engine.operations.health import Examined
+
+    def ask(source: str, sql: str, timeout: float) -> str:
+        reached = database(settings, settings.source(source), "", "mentat-dr-health")
+        reached.wait_ready(timeout)
+        return reached.probes.ask(sql) or ""
+
+    return Examined(
+        reach=NetworkReach(),
+        processes=_Processes(),
+        containers=lambda: containers(settings.docker),
+        ask=ask,
+        clock=utc_now,
+    )

@@ -20,8 +20,9 @@ from engine.api.keys import Keys
 from engine.api.monitoring import Monitoring
 from engine.api.proofs import Proofs
 from engine.api.replicas import Replicas
+from engine.api.response import Response
 from engine.api.retention import Retention
-from engine.core import events
+from engine.core import events, incident_words
 from engine.core.alerting import Alert, Board, Silence, Watch
 from engine.core.catalogue import HostPosture
 from engine.core.errors import CipherError, MentatError, StoreError, UsageError, WrongPassphrase
@@ -103,6 +104,7 @@ __all__ = [
     "WrongPassphrase",
     "events",
     "fold",
+    "incident_words",
     "initialise",
     "suggest_sources",
 ]
@@ -141,7 +143,7 @@ def suggest_sources(docker: str = "") -> Sequence[str]:
     return suggest.sources(wiring.containers(docker))
 
 
-class Engine:
+class Engine(Response):
     """mentat-dr over one configuration. Further areas are attributes: modules of this package."""
 
     def __init__(self, settings: Settings) -> None:
@@ -200,6 +202,7 @@ class Engine:
         )
         rows = listing.rows if listing else ()
         taken = posture.take(self.settings, rows, store, kept.shown(self.settings.state), now)
+        taken = forecasts.put_in(self.settings, taken)
         replicas = self.replicas.posture(listing, now, ask=asking)
         decided = self.door.failover
         return replace(
@@ -385,4 +388,5 @@ class Engine:
         """Ask the job's process to stop and clean up; False when it has ended already."""
         from engine.jobs import board
 
+        self.audit.record("cancel job", {"job": job_id})
         return board.cancel(self.settings.state, job_id)

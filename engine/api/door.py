@@ -141,7 +141,10 @@ class Door:
         """Start a detached job; its id."""
         from engine import wiring
         from engine.jobs import launch
+        from engine.operations import audit, audit_identity
 
+        who, facts = audit_identity.whoami(), {"title": title, "request": dict(request)}
+        audit.record(self.settings.state, who, f"start {operation}", facts, at=wiring.utc_now())
         return launch.launch(
             self.settings.state,
             operation,

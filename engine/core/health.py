@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 HealthKind = Literal["url", "tcp", "command", "container", "sql"]
@@ -32,6 +32,17 @@ class HealthCheck:
     expect: str = ""
     status: int = 0
     timeout: timedelta = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The answer to one check. `said` is one line; seconds is how long it took."""
+
+    check: HealthCheck
+    ok: bool
+    said: str
+    seconds: float
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -281,9 +281,15 @@ def _apply(incident: Incident, line: Line) -> Incident:
 def _step(step: Progress, line: Line) -> Progress:
     event = line.event
     match event:
-        case said.StepBegan(attempt=attempt, does=does):
+        case said.StepBegan(attempt=attempt, does=does, facts=facts):
             return Progress(
-                "running", attempt, line.at, by=line.who.person, does=does, approved=step.approved
+                "running",
+                attempt,
+                line.at,
+                by=line.who.person,
+                does=does,
+                facts=facts,
+                approved=step.approved,
             )
         case said.StepJob(job=job, host=host):
             return replace(step, job=job, job_host=host)
@@ -297,7 +303,7 @@ def _step(step: Progress, line: Line) -> Progress:
                 by=line.who.person if not step.by or not step.job else step.by,
                 note=note,
                 answer=answer,
-                facts=facts,
+                facts={**step.facts, **facts},
             )
         case said.StepFailed(why=why, ended=ended):
             return replace(step, state="failed", note=why, ended=ended or line.at)

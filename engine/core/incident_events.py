@@ -63,6 +63,7 @@ class StepBegan:
     step: str
     attempt: int = 1
     does: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

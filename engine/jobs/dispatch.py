@@ -14,11 +14,12 @@ from engine import settings_file, wiring
 from engine.core.errors import UsageError
 from engine.core.events import Emit, Result
 from engine.core.recovery import RestoreRequest
-from engine.jobs import aftermath, debris, locks, procfs
+from engine.jobs import aftermath, debris, incident_jobs, locks, procfs
 from engine.jobs.identity import host_name, user_name
 from engine.jobs.lease import Lease
 from engine.operations.context import Context
 from engine.repository import failover
+from engine.repository import Repository
 from engine.repository.lease import StoreHolder
 
 Secrets = Mapping[str, bytes]
@@ -67,6 +68,7 @@ def run_operation(
         aftermath.tell(settings, job_id, emit, error)
         raise
     aftermath.tell(settings, job_id, emit, result)
+    incident_jobs.copy_audit(ctx)
     return result
 
 
@@ -153,14 +155,38 @@ def _failover(ctx: Context, request: Mapping[str, Any], _secrets: Secrets) -> Re
     return operation.failover(ctx, asked, user_name())
 
 
+def _drill(ctx: Context, request: Mapping[str, Any], secrets: Secrets) -> Result:
+    from engine.operations import drill, isolation
+
+    passphrase = secrets.get("passphrase")
+    given = passphrase.decode() if passphrase is not None else None
+
+    def fresh(state: Path) -> AbstractContextManager[Repository]:
+        return wiring.bare_repository(ctx.settings, state, given)
+
+    isolation.clear_leftovers(ctx, debris.runs)
+    return drill.drill(ctx, request["kind"], given, fresh)
+
+
+def _ship_binlogs(ctx: Context, request: Mapping[str, Any], _secrets: Secrets) -> Result:
+    from engine.operations.ship_binlogs import chosen, ship
+
+    names = request.get("sources") or []
+    wanted = [ctx.settings.source(name) for name in names] or list(ctx.settings.sources)
+    return ship(ctx, chosen(wanted, bool(names)), bool(request.get("follow")))
+
+
 # Each reads its request, as it was kept in the job's folder, and imports its operation.
 OPERATIONS: Mapping[str, Callable[[Context, Mapping[str, Any], Secrets], Result]] = {
     "backup": _backup,
     "restore": _restore,
     "rebuild": _rebuild,
     "release": _release,
+    "ship-binlogs": _ship_binlogs,
     "prune": _prune,
     "verify": _verify,
+    "drill": _drill,
     "replicate": _replicate,
     "failover": _failover,
+    **incident_jobs.OPERATIONS,
 }

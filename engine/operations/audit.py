@@ -6,6 +6,7 @@ line is on the disk before the act it tells of goes on; a trail that cannot be w
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -20,7 +21,13 @@ import msgspec
 
 from engine.core import audit
 from engine.core.audit import Break
-from engine.core.errors import MentatError, ObjectExists
+from engine.core.errors import (
+    ConfigurationError,
+    DamageError,
+    MentatError,
+    NoSpace,
+    ObjectExists,
+)
 from engine.core.incident_events import Who
 from engine.core.snapshot import ROOT
 from engine.operations import durable
@@ -63,11 +70,25 @@ def record(
             _append(fd, body)
         finally:
             os.close(fd)
-    except (OSError, ValueError, KeyError) as error:
-        raise MentatError(
-            f"the audit trail {file_of(state)} cannot be written: {error}",
-            "Nothing was done. Free space, or mend the file: mentat-dr audit verify",
+    except OSError as error:
+        raise _unwritable(file_of(state), error) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamageError(
+            f"the last line of the audit trail {file_of(state)} is damaged, so none can follow it",
+            "Look at it: mentat-dr audit verify. Then move the file aside: a new trail begins.",
         ) from error
+
+
+def _unwritable(file: Path, error: OSError) -> MentatError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NoSpace(
+            f"the audit trail cannot be written: the disk of {file} is full",
+            "Nothing was done. Free some space, or name another state directory.",
+        )
+    return ConfigurationError(
+        f"the audit trail {file} cannot be written: {error.strerror}",
+        "Run as root, or name a state directory you may write in MENTAT_DR_STATE.",
+    )
 
 
 def _append(fd: int, body: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from engine.core.commands import Command
 from engine.core.errors import CommandFailed, MentatError
-from engine.core.health import HealthCheck
+from engine.core.health import Health, HealthCheck
 from engine.ports import Containers, Processes
 from engine.ports.reach import Reach
 
@@ -23,17 +23,6 @@ class Questions(Protocol):
     """One value from a database source by one statement. MentatError."""
 
     def __call__(self, source: str, sql: str, timeout: float) -> str: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """The answer to one check. `said` is one line; seconds is how long it took."""
-
-    check: HealthCheck
-    ok: bool
-    said: str
-    seconds: float
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
