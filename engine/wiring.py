@@ -254,10 +254,11 @@ def _hand_over(
     here: Gpg, there: Gpg, recipients: Sequence[str], state: Path, passphrase: str | None
 ) -> None:
     """Secret keys stay under their passphrase; the file that carries them is private and goes."""
-    carried = [here.export_public([key.fingerprint for key in here.keys()])]
+    known = list(here.keys())
+    carried = [here.export_public([key.fingerprint for key in known])]
     for name in recipients:
         key = here.keyring.recipient(name, today=False)
-        if any(k.has_secret for k in here.keys() if k.fingerprint == key.fingerprint):
+        if any(k.has_secret for k in known if k.fingerprint == key.fingerprint):
             carried.append(here.export_secret(key.fingerprint, passphrase))
     file = state / "handed-over.asc"
     try:

@@ -178,7 +178,7 @@ class Engine(Response):
         posture, from the last listing kept on disk. refresh=False uses that listing only;
         None asks the store only when that listing is older than 15 minutes."""
         from engine import wiring
-        from engine.operations import kept, posture
+        from engine.operations import forecasts, kept, posture
 
         now = wiring.utc_now()
         problem: StoreError | Listing | None = None
@@ -201,7 +201,10 @@ class Engine(Response):
             read_from=listing.read_from if listing else "",
         )
         rows = listing.rows if listing else ()
-        taken = posture.take(self.settings, rows, store, kept.shown(self.settings.state), now)
+        coverage = discovery.covered(self.settings.state)
+        taken = posture.take(
+            self.settings, rows, store, kept.shown(self.settings.state), now, coverage
+        )
         taken = forecasts.put_in(self.settings, taken)
         replicas = self.replicas.posture(listing, now, ask=asking)
         decided = self.door.failover

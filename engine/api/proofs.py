@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from engine.api.door import Door
-from engine.core.errors import UsageError
+from engine.core.errors import StoreError, UsageError
 from engine.core.report import DRILLS, REPORT_KINDS, VERIFICATIONS, Report, ReportKind
 
 if TYPE_CHECKING:
+    from engine.core.compliance import Compliance
+    from engine.core.forecast import Forecast
+    from engine.core.objectives import Posture
+    from engine.operations.drill import Kind as DrillKind
     from engine.operations.verify import What
 
+_DRILL_KINDS = ("quick", "database", "volumes", "config", "full")
 _WHATS = ("local", "offsite", "restore", "all")
 
 
@@ -40,6 +45,15 @@ class Proofs:
         request = {"what": what, "sources": names, "everything": everything}
         title = f"verify {what}" + (f" {', '.join(names)}" if sources else "")
         return self._door.launch("verify", request, title, names, _secrets(passphrase))
+
+    def start_drill(self, kind: DrillKind, *, passphrase: str | None = None) -> str:
+        """Start a drill job; its id."""
+        if kind not in _DRILL_KINDS:
+            raise UsageError(f"there is no drill {kind!r}", f"One of {', '.join(_DRILL_KINDS)}.")
+        names = self._names(())
+        return self._door.launch(
+            "drill", {"kind": kind}, f"drill {kind}", names, _secrets(passphrase)
+        )
 
     def _names(self, sources: Sequence[str]) -> list[str]:
         settings = self._door.settings
@@ -69,6 +83,28 @@ class Proofs:
     def drills(self, limit: int | None = None) -> Sequence[Report]:
         """Drills held, newest first."""
         return self.reports(DRILLS, limit=limit)
+
+    def forecast(self, posture: Posture) -> Mapping[str, Forecast]:
+        """How long a recovery would take now, by source, and under "" for the whole host: from
+        the drills and restore tests kept on this host and today's sizes."""
+        from engine.operations import forecasts
+
+        return forecasts.of(self._door.settings, posture)
+
+    def compliance(self, since: datetime, until: datetime) -> Compliance:
+        """This host over a period. StoreError when neither the store nor a kept listing tells
+        what snapshots there were."""
+        from engine.operations import compliance
+
+        settings = self._door.settings
+        listing = self._door.kept_listing(settings.host)
+        try:
+            listing = self._door.list(settings.host)
+        except StoreError:
+            if listing is None:
+                raise
+        store = self._door.repo().store
+        return compliance.of(settings, store, listing.rows, (since, until))
 
     def report(self, wanted: str) -> Report:
         """By the start of its id or name, or `latest`. UsageError when none or several fit."""

@@ -39,6 +39,8 @@ class SourcePosture:
     stored_bytes: int
     level: Level
     reasons: tuple[str, ...]
+    newest_bytes: int = 0  # stored, of the newest snapshot and all it builds on
+    rto_forecast: float | None = None  # seconds a recovery should take now; None: never measured
 
     def age(self, now: datetime) -> timedelta | None:
         return now - self.recoverable_to if self.recoverable_to else None

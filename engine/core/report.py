@@ -76,7 +76,8 @@ class TimedPhase:
 @dataclass(frozen=True, slots=True)
 class RtoMeasured:
     """How long a recovery took against its target, in seconds. `source` is empty for the whole
-    application. `snapshot` is the ref that was recovered; `bytes` its plain size."""
+    application. `snapshot` is the ref that was recovered; `bytes` its plain size, `stored_bytes`
+    what was read from the store."""
 
     source: str
     kind: str
@@ -84,6 +85,7 @@ class RtoMeasured:
     target_seconds: float
     snapshot: str = ""
     bytes: int = 0
+    stored_bytes: int = 0
 
     @property
     def met(self) -> bool:

@@ -11,7 +11,7 @@ from engine.core.errors import Cancelled, MentatError
 from engine.core.events import Emit, Failed, Record, Result, Warned
 from engine.core.job import Job, fold
 from engine.jobs import board
-from engine.operations import notify, publish
+from engine.operations import forecasts, notify, publish
 from engine.operations.publish import Gathering, Published
 from engine.operations.telling_state import Memory
 from engine.settings import Settings
@@ -55,6 +55,7 @@ def gathering(settings: Settings, jobs: Sequence[Job]) -> Gathering:
         repository=lambda: wiring.repository(settings),
         jobs=jobs,
         clock=wiring.utc_now,
+        forecast=lambda posture: forecasts.seconds(settings, posture),
     )
 
 

@@ -18,8 +18,7 @@ from engine.jobs import aftermath, debris, incident_jobs, locks, procfs
 from engine.jobs.identity import host_name, user_name
 from engine.jobs.lease import Lease
 from engine.operations.context import Context
-from engine.repository import failover
-from engine.repository import Repository
+from engine.repository import Repository, failover
 from engine.repository.lease import StoreHolder
 
 Secrets = Mapping[str, bytes]

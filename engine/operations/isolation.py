@@ -66,12 +66,13 @@ class Isolated:
         )
 
 
-def isolated(ctx: Context) -> Context:
-    """The same context, with containers that are apart."""
+def isolated(ctx: Context, home: Path) -> Context:
+    """The same context, with containers that are apart. `home` is the state directory that the job
+    belongs to."""
     memory = ctx.settings.verify.memory
 
     def containers() -> Containers:
-        return cast(Containers, Isolated(ctx.containers(), ctx.job_id, str(ctx.state), memory))
+        return cast(Containers, Isolated(ctx.containers(), ctx.job_id, str(home), memory))
 
     return replace(ctx, containers=containers)
 
@@ -125,12 +126,15 @@ def _gone(ctx: Context, remove: Callable[[str], None], name: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def scratch(ctx: Context) -> Iterator[Path]:
-    """A private directory for the length of the block; after a kill the next job removes it."""
-    parent = ctx.state / "restore-test"
+def scratch(ctx: Context, home: Path, name: str) -> Iterator[Path]:
+    """A private directory below the state directory `home` for the length of the block; after a
+    kill the next job of that state directory removes it."""
+    parent = home / "restore-test" / name
     parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with staging_beside(ctx, parent) as (folder, _note):
+    with staging_beside(replace(ctx, state=home), parent) as (folder, _note):
         try:
             yield folder
         finally:
             shutil.rmtree(folder)
+            with contextlib.suppress(OSError):
+                parent.rmdir()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from engine.core.chains import Links
+from engine.core.discovery import Coverage
 from engine.core.objectives import (
     KeptData,
     Level,
@@ -29,6 +30,7 @@ def take(
     store: StorePosture,
     kept: Sequence[KeptData],
     now: datetime,
+    coverage: Coverage | None = None,
 ) -> Posture:
     """The posture of this host's sources. rows: newest first, of any host."""
     sources = tuple(_source(settings, source, rows, now) for source in settings.sources)
@@ -38,7 +40,7 @@ def take(
         now=now,
         sources=sources,
         store=store,
-        notices=_notices(settings, store, kept, now),
+        notices=(*_notices(settings, store, kept, now), *_uncovered(coverage)),
         kept=tuple(kept),
     )
 
@@ -54,6 +56,7 @@ def _source(
     past = [row for row in own if row.id.at <= now + _CLOCKS] or own
     proven = [row for row in past if row.proven_at is not None]
     newest = past[0] if past else None
+    chain = links.chain(newest.id) or () if newest else ()
     recoverable_to = newest.id.at if newest else None
     proven_to = proven[0].id.at if proven else None
     level, reasons = judge(
@@ -79,7 +82,22 @@ def _source(
         stored_bytes=sum(row.stored_bytes for row in own),
         level=level,
         reasons=reasons,
+        newest_bytes=sum(row.stored_bytes for row in chain),
     )
+
+
+def _uncovered(coverage: Coverage | None) -> tuple[tuple[Level, str], ...]:
+    """What a backup last found on the host that nothing protects, and what it did not find."""
+    if coverage is None:
+        return ()
+    notices: list[tuple[Level, str]] = []
+    if coverage.unprotected:
+        some = ", ".join(thing.spec for thing in coverage.unprotected[:4])
+        more = len(coverage.unprotected) - 4
+        words = f"{some} and {more} more" if more > 0 else some
+        notices.append(("warning", f"not protected: {words}"))
+    notices += [("warning", f"protected, but gone: {line}") for line in coverage.gone]
+    return tuple(notices)
 
 
 def _notices(

@@ -4,7 +4,9 @@ on the restored files that is asked everything, then both thrown away."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 from engine.core.assertions import holds
 from engine.core.errors import DatabaseError, MentatError, UsageError
@@ -23,9 +25,12 @@ _ALONE = ("--skip-grant-tables", "--skip-log-bin", "--event-scheduler=OFF")
 _LOOK = "Nothing live was touched. Try an earlier snapshot, and look at the source itself."
 
 
-def test(restoring: Restoring, serves: Callable[[], None]) -> tuple[Check, ...]:
+def test(
+    restoring: Restoring, serves: Callable[[], None], held: ExitStack, _home: Path
+) -> tuple[Check, ...]:
     """Restore, compare, probe; the checks. `serves` is called when the restored copy is proven and
-    answers. RestoreDiffers and the like when it cannot be restored."""
+    answers; what was made goes with `held`. RestoreDiffers and the like when it cannot be
+    restored."""
     facts = restore_database.facts_of(restoring)
     image = facts.image or (restoring.source.image if restoring.source else "")
     if not image:
@@ -33,13 +38,13 @@ def test(restoring: Restoring, serves: Callable[[], None]) -> tuple[Check, ...]:
     manifest = replace(restoring.manifest, database=replace(facts, image=image))
     restoring = replace(restoring, manifest=manifest)
     name, ctx = restoring.request.source, restoring.ctx
-    with isolation.made_here(ctx):
-        result = restore_database.run(restoring)
-        serves()
-        checks = [_compared(name, result.facts, facts)]
-        ctx.containers().stop(restoring.request.target.name)
-        with Phase(ctx.emit, f"probe {name}", "CHECK TABLE, rows of our own, assertions", name):
-            checks += _probed(restoring, image, str(result.facts["volume"]))
+    held.enter_context(isolation.made_here(ctx))
+    result = restore_database.run(restoring)
+    serves()
+    checks = [_compared(name, result.facts, facts)]
+    ctx.containers().stop(restoring.request.target.name)
+    with Phase(ctx.emit, f"probe {name}", "CHECK TABLE, rows of our own, assertions", name):
+        checks += _probed(restoring, image, str(result.facts["volume"]))
     return tuple(checks)
 
 

@@ -7,7 +7,9 @@ The local tier and replicas are left out: a proof is of the store that it was re
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.core.errors import MentatError, StoreError
@@ -39,7 +41,7 @@ def verify_restore(ctx: Context, asked: Asked) -> Report:
     try:
         repository.cipher.check_secret(asked.passphrase)
         for source in asked.sources:
-            test_source(recording, inner, source, asked.passphrase)
+            test_source(Testing(recording, inner, asked.passphrase), source)
     except MentatError as error:
         if error.exit_code == 130:
             raise
@@ -51,6 +53,19 @@ def verify_restore(ctx: Context, asked: Asked) -> Report:
             failed("sources", "", "no source is configured", "Add a [[source]].")
         )
     return recording.report()
+
+
+@dataclass(frozen=True, slots=True)
+class Testing:
+    """How sources are tested. `ctx` reads from the one store. home: the state directory the job
+    belongs to, where it is not the context's own. held: what was restored stays until this is
+    closed, instead of the end of its own test."""
+
+    recording: Recording
+    ctx: Context
+    passphrase: str | None
+    home: Path | None = None
+    held: ExitStack | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +83,10 @@ class Tested:
         return not any(c.outcome == "failed" or c.name == "restored" for c in self.checks)
 
 
-def test_source(
-    recording: Recording, ctx: Context, source: SourceSettings, passphrase: str | None
-) -> Tested | None:
+def test_source(testing: Testing, source: SourceSettings) -> Tested | None:
     """Test the newest snapshot of one source and tell the checks; None when it is not proven.
     StoreError when the store does not answer; what else fails is a failed check."""
-    name = source.name
+    recording, ctx, name = testing.recording, testing.ctx, source.name
     rows = ctx.repository.entries(ctx.host, name)
     entry = _newest(rows, name)
     if entry is None:
@@ -85,7 +98,7 @@ def test_source(
     began = time.monotonic()
     try:
         manifest = ctx.repository.trusted(entry.id)
-        tested = _tested(ctx, source, manifest, passphrase, began)
+        tested = _tested(testing, source, manifest, began)
     except StoreError:
         raise
     except MentatError as error:
@@ -105,6 +118,7 @@ def test_source(
             target_seconds=source.rto.total_seconds(),
             snapshot=manifest.id.ref,
             bytes=manifest.raw_bytes,
+            stored_bytes=manifest.stored_bytes,
         )
     )
     recording.checks += _prove(recording, ctx, tested)
@@ -137,26 +151,21 @@ def _warned(source: str, told: Warned) -> Check:
     )
 
 
-def _tested(
-    ctx: Context,
-    source: SourceSettings,
-    manifest: Manifest,
-    passphrase: str | None,
-    began: float,
-) -> Tested:
-    apart = isolation.isolated(ctx)
+def _tested(testing: Testing, source: SourceSettings, manifest: Manifest, began: float) -> Tested:
+    ctx = testing.ctx
+    home = testing.home or ctx.state
+    apart = isolation.isolated(ctx, home)
     target = Target("container", name=f"mentat-dr-test-{source.name}-{ctx.job_id[-6:]}")
     request = RestoreRequest(source.name, manifest.id.ref, target, host=manifest.id.host)
-    restoring = Restoring(apart, request, manifest, source, passphrase)
+    restoring = Restoring(apart, request, manifest, source, testing.passphrase)
     served: list[float] = []
 
     def serves() -> None:
         served.append(time.monotonic() - began)
 
-    if manifest.kind == "database":
-        checks = verify_database.test(restoring, serves)
-    else:
-        checks = verify_tree.test(restoring, serves)
+    test = verify_database.test if manifest.kind == "database" else verify_tree.test
+    with ExitStack() as own:
+        checks = test(restoring, serves, testing.held or own, home)
     return Tested(manifest, served[-1], checks)
 
 

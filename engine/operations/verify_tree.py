@@ -4,7 +4,7 @@ counted, compared with the archive file by file, and thrown away."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from engine.core.errors import RestoreDiffers
@@ -15,23 +15,25 @@ from engine.operations.restore import Restoring
 from engine.operations.streams import unpack
 
 
-def test(restoring: Restoring, serves: Callable[[], None]) -> tuple[Check, ...]:
-    """Unpack and compare; the checks. `serves` is called when all of it is there and durable.
-    RestoreDiffers and the like when it cannot be restored."""
+def test(
+    restoring: Restoring, serves: Callable[[], None], held: ExitStack, home: Path
+) -> tuple[Check, ...]:
+    """Unpack and compare; the checks. `serves` is called when all of it is there and durable; what
+    was made goes with `held`. RestoreDiffers and the like when it cannot be restored."""
     source = restoring.request.source
-    with _place(restoring) as folder:
-        facts = restore_tree.fill(restoring, folder)
-        serves()
-        counted = passed(
-            "files",
-            source,
-            f"{facts['members']} files and directories are there, as packed",
-            members=int(str(facts["members"])),
-            bytes=restoring.manifest.raw_bytes,
-        )
-        if restoring.manifest.base:
-            return (counted,)  # an archive of changes is no picture of the whole
-        _compare(restoring, folder)
+    folder = held.enter_context(_place(restoring, home))
+    facts = restore_tree.fill(restoring, folder)
+    serves()
+    counted = passed(
+        "files",
+        source,
+        f"{facts['members']} files and directories are there, as packed",
+        members=int(str(facts["members"])),
+        bytes=restoring.manifest.raw_bytes,
+    )
+    if restoring.manifest.base:
+        return (counted,)  # an archive of changes is no picture of the whole
+    _compare(restoring, folder)
     return (
         counted,
         passed("file-contents", source, "each file, read back, is the same as in the archive"),
@@ -39,11 +41,11 @@ def test(restoring: Restoring, serves: Callable[[], None]) -> tuple[Check, ...]:
 
 
 @contextmanager
-def _place(restoring: Restoring) -> Iterator[Path]:
+def _place(restoring: Restoring, home: Path) -> Iterator[Path]:
     """A volume of its own for a volume, a directory for paths."""
     tree, ctx = restoring.manifest.tree, restoring.ctx
     if tree is None or not tree.volume:
-        with isolation.scratch(ctx) as folder:
+        with isolation.scratch(ctx, home, restoring.request.source) as folder:
             yield folder
         return
     labels = {restore_tree.LABEL: "verify"}
