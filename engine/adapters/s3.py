@@ -6,7 +6,7 @@ import hashlib
 import threading
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from engine.adapters.s3_errors import (
     translated,
     vendor_errors,
 )
+from engine.adapters.s3_lock import ObjectLock, md5_of
 from engine.adapters.s3_read import read_range
 from engine.adapters.s3_upload import S3Upload
 from engine.core.errors import BucketMissing, ObjectExists, ObjectMissing, StoreError
@@ -49,6 +50,7 @@ class S3Store:
         self.bucket = settings.bucket
         self.checksums = self._place.checksums
         self.conditional = self._place.conditional
+        self.lock = ObjectLock(self, settings.lock) if settings.lock is not None else None
 
     @cached_property
     def name(self) -> str:
@@ -80,17 +82,33 @@ class S3Store:
                 if_absent=if_absent,
                 Key=self.whole_key(key),
                 Body=body,
+                **self._locking(key, body),
             )
         except ObjectExists as error:
             # When a first try was stored and only its answer was lost, the second finds it.
             again = error.__cause__ is not None and retries_of(error.__cause__) > 0
             if not (again and self.get(key) == body):
                 raise
+        if self.lock is not None:
+            self.lock.prove(key)
 
     def begin_upload(self, key: str) -> Upload:
         return S3Upload(self, key)
 
+    def _locking(self, key: str, body: bytes) -> dict[str, Any]:
+        arguments = self.lock.arguments(key) if self.lock is not None else {}
+        if arguments and not self.checksums:
+            arguments["ContentMD5"] = md5_of(body)
+        return arguments
+
+    def keep_until(self, key: str, until: datetime) -> bool:
+        """Lock it at least so long (port Locking); False where nothing is locked."""
+        return self.lock is not None and self.lock.keep_until(key, until)
+
     def delete(self, key: str) -> None:
+        if self.lock is not None:
+            self.lock.erase(key)
+            return
         try:
             with translated(self.name, f"deleting {key}"):
                 self.client.delete_object(Bucket=self.bucket, Key=self.whole_key(key))

@@ -19,7 +19,7 @@ from engine.operations import prune_plan, prune_record
 from engine.operations.context import Context
 from engine.operations.progress import Phase
 from engine.operations.prune_plan import Looked, Planning
-from engine.ports import ObjectStore, PendingUpload
+from engine.ports import Locking, ObjectStore, PendingUpload
 from engine.repository import ListingFile
 from engine.repository.inventory import parse_proof
 from engine.repository.lease import StoreLease
@@ -33,6 +33,7 @@ class _Done:
 
     snapshots: list[SnapshotId] = field(default_factory=list)
     debris: int = 0
+    locked: int = 0
     freed: int = 0
     objections: list[str] = field(default_factory=list)
 
@@ -63,6 +64,7 @@ def prune(
             _tell(ctx, found.plan, done)
             _carry_out(ctx, found, lease, done)
             gone = frozenset(done.snapshots[before:])
+            _extend(ctx, found, plan, lease, done)
             _remember(ctx, request, found, plan, gone)
             if found.plan.tier == "offsite":
                 _forget(ctx, gone)
@@ -224,6 +226,30 @@ def _clear(
     return True
 
 
+def _extend(
+    ctx: Context, found: Looked, plan: PrunePlan, lease: StoreLease, done: _Done
+) -> None:
+    """Lock what stays for a whole term more, once three quarters of its lock are over."""
+    lock = ctx.settings.repository.lock
+    if lock is None or found.plan.tier != "offsite" or not isinstance(found.store, Locking):
+        return
+    term = timedelta(days=lock.days)
+    keys = _keys(found)
+    for verdict in found.plan.decision.verdicts:
+        ending = plan.at > verdict.snapshot.at + term * 3 / 4
+        if not ending or not verdict.keep or all(r.startswith("locked") for r in verdict.reasons):
+            continue
+        lease.check()
+        try:
+            done.locked += sum(
+                [found.store.keep_until(key, plan.at + term) for key in keys[verdict.snapshot]]
+            )
+        except StoreError as error:
+            said = f"{verdict.snapshot.ref} is not locked any longer: {error.message}"
+            done.objections.append(said)
+            ctx.warn("lock", said, verdict.snapshot.source)
+
+
 def _remember(
     ctx: Context,
     request: PruneRequest,
@@ -254,12 +280,15 @@ def _forget(ctx: Context, gone: frozenset[SnapshotId]) -> None:
 def _result(plan: PrunePlan, done: _Done) -> Result:
     kept = sum(v.keep for tier in plan.tiers for v in tier.decision.verdicts)
     summary = f"{len(done.snapshots)} snapshots and {done.debris} leftovers removed, {kept} kept"
+    if done.locked:
+        summary += f"; {done.locked} objects locked for longer"
     if done.objections:
         summary += f"; {len(done.objections)} objections: {done.objections[0]}"
     facts = {
         "removed": [f"{s.host}/{s.source}/{s.ref}" for s in done.snapshots],
         "debris": done.debris,
         "freed_bytes": done.freed,
+        "locked": done.locked,
         "kept": kept,
         "objections": done.objections,
     }

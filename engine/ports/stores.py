@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +72,11 @@ class ObjectStore(Protocol):
     def pending_uploads(self, prefix: str = "") -> Sequence[PendingUpload]: ...
 
     def abort_upload(self, upload: PendingUpload) -> None: ...
+
+
+@runtime_checkable
+class Locking(Protocol):
+    """A store that can keep objects from being deleted before their time (Object Lock)."""
+
+    def keep_until(self, key: str, until: datetime) -> bool:
+        """Lock the object at least so long; True when that had to be changed. StoreError."""
