@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.api.binlogs import Binlogs
 from engine.api.door import FRESH, Door
 from engine.api.failover import Failovers
 from engine.api.fleet import Fleet
@@ -31,7 +32,7 @@ from engine.core.findings import Finding
 from engine.core.job import FINAL, STATE_WORDS, Job, Phase, State, fold
 from engine.core.metrics_keys import KeysKnown
 from engine.core.objectives import KeptData, Level, Posture, SourcePosture, StorePosture
-from engine.core.recovery import PlanLine, PlanStep, RestorePlan, RestoreRequest, Target, Where
+from engine.core.recovery import PlanLine, PlanStep, RestorePlan, RestoreRequest, Target, Until, Where
 from engine.core.replicas import FailoverPlan, ReplicaPosture
 from engine.core.report import Check, Report, RtoMeasured, TimedPhase
 from engine.core.snapshot import (
@@ -98,6 +99,7 @@ __all__ = [
     "Target",
     "TimedPhase",
     "TreeFacts",
+    "Until",
     "UsageError",
     "Watch",
     "Where",
@@ -150,6 +152,7 @@ class Engine(Response):
         self.door = Door(settings)
         self.failover = Failovers(self.door)
         self.proofs = Proofs(self.door)
+        self.binlogs = Binlogs(self.door, self.plan)
         self.replicas = Replicas(self.door)
         self.fleet = Fleet(self.door)
         self.retention = Retention(self.door)
@@ -178,7 +181,7 @@ class Engine(Response):
         posture, from the last listing kept on disk. refresh=False uses that listing only;
         None asks the store only when that listing is older than 15 minutes."""
         from engine import wiring
-        from engine.operations import forecasts, kept, posture
+        from engine.operations import discovery, forecasts, kept, posture
 
         now = wiring.utc_now()
         problem: StoreError | Listing | None = None
@@ -254,6 +257,8 @@ class Engine(Response):
         from engine.operations import restore_plan
         from engine.repository import chains
 
+        if request.until is not None:
+            return self.binlogs.plan(request)
         entry = self.find(request.source, request.snapshot, request.host)
         opened = self.door.repo().open(entry.id)
         serving, lacking, whole = self.door.repo().whereabouts(opened.manifest)

@@ -6,9 +6,11 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.api.door import Door
+from engine.core.discovery import Coverage
 from engine.core.errors import UsageError
 from engine.core.host_facts import HostFacts
 from engine.core.host_rebuild import RebuildRequest
@@ -99,6 +101,19 @@ class Hosts:
         title = f"rebuild {request.host} from {planned.host_set.id.ref}"
         names = [member.source for member in planned.host_set.members]
         return self._door.launch("rebuild", {"rebuild": asdict(fixed)}, title, names, given)
+
+    def write_kit(self, folder: Path) -> Sequence[str]:
+        """Write the recovery kit below a folder; its files. UsageError, CipherError."""
+        from engine.operations import kit
+
+        kit.write(self._door.settings, self._door.repo().cipher, folder)
+        return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+    def coverage(self) -> Coverage | None:
+        """What nothing protects here and what is protected and gone, as a backup last saw it."""
+        from engine.operations import discovery
+
+        return discovery.covered(self._door.settings.state)
 
     def _looking(self) -> Context:
         """Surroundings for looking only: nothing is leased, quiesced or told."""

@@ -15,6 +15,7 @@ from engine.core.metrics import Family
 from engine.core.metrics_facts import Disk, Facts
 from engine.core.objectives import Posture, StorePosture
 from engine.operations import kept, keys_age, posture, reports
+from engine.operations.discovery import covered
 from engine.operations.telling_state import LastPublish, Memory
 from engine.ports import Clock, Metrics
 from engine.repository import Listing, ListingFile, Repository
@@ -81,7 +82,8 @@ def gather(gathering: Gathering, *, refresh: bool | None = None) -> tuple[Facts,
     settings, now = gathering.settings, gathering.clock()
     listing, store, problems = _listing(gathering, refresh, now)
     rows = listing.rows if listing else ()
-    taken = posture.take(settings, rows, store, kept.shown(settings.state), now)
+    put_aside = kept.shown(settings.state)
+    taken = posture.take(settings, rows, store, put_aside, now, covered(settings.state))
     memory = Memory(settings.state)
     facts = Facts(
         posture=taken,

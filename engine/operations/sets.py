@@ -23,6 +23,7 @@ from engine.core.host_facts import (
 )
 from engine.core.host_set import FACTS, SET_FORMAT, HostSet, Member, SetId, member_of
 from engine.core.snapshot import Artifact, Manifest
+from engine.operations import discovery
 from engine.operations.context import Context
 from engine.operations.progress import Phase
 from engine.operations.streams import FALLBACK, decompress_command, pack
@@ -59,6 +60,7 @@ def _write(
     older, missing = _older(ctx, without)
     with Phase(ctx.emit, "host", "Look at the host: containers, networks, machine"):
         facts = gather(ctx)
+        discovery.cover(ctx.settings, facts.engine, ctx.clock())
     for problem in facts.problems:
         ctx.warn("host-facts", problem)
     set_id = new_set_id(ctx.host, ctx.clock())
