@@ -213,6 +213,14 @@ class Repository:
         )
         return [answer for _, answer in answers]
 
+    def copies_entries(self) -> list[list[SnapshotEntry] | StoreError]:
+        """What each replica and then the local tier holds of all hosts, or why it does not say."""
+        stores = (*self.replicas, *((self.local,) if self.local is not None else ()))
+        answers = every_answer(
+            stores, self._away, lambda store: inventory.entries(self._listed(store, "", ""))
+        )
+        return [answer for _, answer in answers]
+
     @staticmethod
     def _listed(store: ObjectStore, host: str, source: str) -> Iterator[StoredObject]:
         if host and source:
