@@ -180,4 +180,7 @@ def entry(argv: Sequence[str], runner: Runner | None = None) -> int:
 
 
 if __name__ == "__main__":
+    # Threads that pump streams meet one that walks a tree: let it not keep them waiting 5 ms for
+    # each of their system calls.
+    sys.setswitchinterval(0.0005)
     sys.exit(entry(sys.argv[1:]))

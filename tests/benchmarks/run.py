@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -63,7 +62,6 @@ def _measure(arguments: argparse.Namespace, say: Say) -> Result:
 
 def run(lab: Lab, plan: Plan, say: Say) -> list[Turn]:
     """All turns, in the order in which they were taken."""
-    _warm(plan.tree.path)
     turns = []
     with turn.new_key(lab) as key:
         for number in range(1, plan.rounds + 1):
@@ -75,14 +73,6 @@ def run(lab: Lab, plan: Plan, say: Say) -> list[Turn]:
                 )
                 turns.append(taken)
     return turns
-
-
-def _warm(tree: Path) -> None:
-    """Read all of it once, so that nobody is the one who fills the page cache."""
-    with subprocess.Popen(["tar", "-C", str(tree), "-cf", "-", "."], stdout=subprocess.PIPE) as tar:
-        assert tar.stdout is not None
-        while tar.stdout.read(MIB):
-            pass
 
 
 def parse_size(text: str) -> int:
