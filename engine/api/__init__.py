@@ -32,7 +32,15 @@ from engine.core.findings import Finding
 from engine.core.job import FINAL, STATE_WORDS, Job, Phase, State, fold
 from engine.core.metrics_keys import KeysKnown
 from engine.core.objectives import KeptData, Level, Posture, SourcePosture, StorePosture
-from engine.core.recovery import PlanLine, PlanStep, RestorePlan, RestoreRequest, Target, Until, Where
+from engine.core.recovery import (
+    PlanLine,
+    PlanStep,
+    RestorePlan,
+    RestoreRequest,
+    Target,
+    Until,
+    Where,
+)
 from engine.core.replicas import FailoverPlan, ReplicaPosture
 from engine.core.report import Check, Report, RtoMeasured, TimedPhase
 from engine.core.snapshot import (
@@ -253,29 +261,11 @@ class Engine(Response):
 
     def plan(self, request: RestoreRequest) -> RestorePlan:
         """What this restore will read, change, destroy and stop, and how long it should take."""
-        from engine import wiring
-        from engine.operations import restore_plan
-        from engine.repository import chains
+        from engine.api import planning
 
         if request.until is not None:
             return self.binlogs.plan(request)
-        entry = self.find(request.source, request.snapshot, request.host)
-        opened = self.door.repo().open(entry.id)
-        serving, lacking, whole = self.door.repo().whereabouts(opened.manifest)
-        below, broken = chains.below(self.door.repo(), opened.manifest)
-        planning = restore_plan.Planning(
-            settings=self.settings,
-            store_name=serving or opened.store,
-            state=self.settings.state,
-            containers=lambda: wiring.containers(self.settings.docker),
-            now=wiring.utc_now(),
-            below=below,
-        )
-        made = restore_plan.plan(planning, request, entry, opened.manifest, opened.signature)
-        told = tuple(dict.fromkeys(passed.words for passed in (*opened.passed, *lacking)))
-        if not whole:
-            broken = (*broken, "no store has all of this snapshot: choose another one")
-        return replace(made, warnings=(*made.warnings, *told), blockers=(*made.blockers, *broken))
+        return planning.plan(self.door, request)
 
     def keys(self) -> Sequence[Key]:
         """The keys on this machine's keyring."""

@@ -123,9 +123,7 @@ class Reader:
             if len(body) < wanted:
                 raise BinlogBroken("an event is cut short", start)
             self._rest = size - HEADER_BYTES - wanted
-            yield Event(
-                time, kind, server, flags, start, start + size, header + body, self._rest
-            )
+            yield Event(time, kind, server, flags, start, start + size, header + body, self._rest)
 
     def pass_on(self) -> Iterator[bytes]:
         """The bytes of the present event that are not in its head."""
@@ -175,9 +173,7 @@ def read_format(event: Event) -> Format:
     version = body[2:52].split(b"\0")[0].decode("utf-8", "replace")
     masked = bytearray(event.head)
     masked[_FLAGS] = struct.pack("<H", event.flags & ~1)
-    return Format(
-        version, event.time, body[-CHECKSUM_BYTES - 1] == 1, bytes(masked)
-    )
+    return Format(version, event.time, body[-CHECKSUM_BYTES - 1] == 1, bytes(masked))
 
 
 def read_gtid(event: Event) -> tuple[str, int]:

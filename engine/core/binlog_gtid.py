@@ -100,7 +100,7 @@ class MySQLGtids(Gtids):
 
     def has(self, gtid: str) -> bool:
         found = _MYSQL.match(gtid.lower())
-        return bool(found) and self._within(found[1], int(found[2]), int(found[2]))
+        return found is not None and self._within(found[1], int(found[2]), int(found[2]))
 
     def _within(self, name: str, first: int, last: int) -> bool:
         spans = self._sets.get(name, [])
@@ -140,7 +140,7 @@ class MariaDBGtids(Gtids):
 
     def has(self, gtid: str) -> bool:
         found = _MARIADB.match(gtid)
-        return bool(found) and int(found[3]) <= self._reached(int(found[1]))
+        return found is not None and int(found[3]) <= self._reached(int(found[1]))
 
     def _reached(self, domain: int) -> int:
         return max((n for (d, _), n in self._last.items() if d == domain), default=0)

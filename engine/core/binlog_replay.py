@@ -93,11 +93,11 @@ class Replay:
             )
 
     def _segment(self, index: BinlogIndex, read: Callable[[int], bytes]) -> Iterator[bytes]:
-        segment = index.segment
-        first = self.start.position if segment.file == self.start.file else 0
+        file = index.segment.file
+        first = self.start.position if file == self.start.file else 0
         steps = {step.position for step in index.steps}
         gathered = bytearray()
-        reader = Reader(self._counting(read), segment.start)
+        reader = Reader(self._counting(read), index.segment.start)
         for event in reader:
             if event.start >= index.valid_end:
                 break
@@ -106,32 +106,26 @@ class Replay:
             if event.end <= first:
                 self._skip(event)
                 continue
-            if event.start < first and event.type not in _DROPPED:
-                raise _unfit(f"{self.start} is in the middle of an event")
-            if event.type == Type.INCIDENT:
-                raise DamageError(
-                    f"at {segment.file}:{event.start} the server lost events: nothing after can be "
-                    "replayed",
-                    f"Restore to a moment before: --before-position {segment.file}:{event.start}",
-                )
-            if event.type in GTID_TYPES and self._halts(event, segment.file):
+            self._require_sound(event, file, first)
+            if event.type in GTID_TYPES and self._halts(event, file):
                 break
             ended = self._scan.see(event)
-            if event.type in _DROPPED:
-                continue
-            gathered += event.head
-            for piece in reader.pass_on():
-                gathered += piece
-                if len(gathered) >= _GATHER:
-                    yield bytes(gathered)
-                    gathered.clear()
-            if len(gathered) >= _GATHER:
-                yield bytes(gathered)
-                gathered.clear()
-            if ended is not None and self._count(ended, segment.file):
+            if event.type not in _DROPPED:
+                gathered += event.head
+                yield from _gather(gathered, reader.pass_on())
+            if ended is not None and self._count(ended, file):
                 break
         if gathered:
             yield bytes(gathered)
+
+    def _require_sound(self, event: Event, file: str, first: int) -> None:
+        if event.start < first and event.type not in _DROPPED:
+            raise _unfit(f"{self.start} is in the middle of an event")
+        if event.type == Type.INCIDENT:
+            raise DamageError(
+                f"at {file}:{event.start} the server lost events: nothing after can be replayed",
+                f"Restore to a moment before: --before-position {file}:{event.start}",
+            )
 
     def _counting(self, read: Callable[[int], bytes]) -> Callable[[int], bytes]:
         def counted(size: int) -> bytes:
@@ -183,6 +177,18 @@ class Replay:
         if self.until.gtid and ended.gtid == self.until.gtid.lower():
             self._stopped = done.reached = True
         return self._stopped
+
+
+def _gather(gathered: bytearray, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Add the pieces, and give out what there is whenever it is worth a write."""
+    for piece in pieces:
+        gathered += piece
+        if len(gathered) >= _GATHER:
+            yield bytes(gathered)
+            gathered.clear()
+    if len(gathered) >= _GATHER:
+        yield bytes(gathered)
+        gathered.clear()
 
 
 def _unfit(why: str) -> DamageError:

@@ -155,9 +155,7 @@ def anchored(shipped: Shipped, run: Run, committed: Collection[SnapshotId]) -> l
     ]
 
 
-def compute(
-    shipped: Shipped, snapshots: Iterable[SnapshotId], now: datetime
-) -> RecoveryRange:
+def compute(shipped: Shipped, snapshots: Iterable[SnapshotId], now: datetime) -> RecoveryRange:
     """The range of a source from what it has shipped and its committed snapshots."""
     own = [s for s in snapshots if (s.host, s.source) == (shipped.host, shipped.source)]
     intervals: list[Interval] = []
@@ -251,8 +249,10 @@ def _refusal(
     intervals = [i for i in found.intervals if chosen is None or chosen in i.snapshots]
     shown = _utc(at)
     if not intervals:
-        what = f"the snapshot {chosen.ref} stands in no shipped log" if chosen else (
-            f"no snapshot of {shipped.source} is joined to shipped logs"
+        what = (
+            f"the snapshot {chosen.ref} stands in no shipped log"
+            if chosen
+            else (f"no snapshot of {shipped.source} is joined to shipped logs")
         )
         return (
             f"{shown} cannot be had: {what}",
@@ -273,7 +273,10 @@ def _refusal(
 
 
 def route_from(
-    shipped: Shipped, snapshots: Collection[SnapshotId], stop: Place, now: datetime,
+    shipped: Shipped,
+    snapshots: Collection[SnapshotId],
+    stop: Place,
+    now: datetime,
     chosen: SnapshotId | None = None,
 ) -> Route:
     """The newest snapshot (or the chosen one) before a place in the log. UsageError when none

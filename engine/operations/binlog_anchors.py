@@ -50,9 +50,7 @@ def _manifest(ctx: Context, entry: SnapshotEntry) -> Manifest | None:
         return None  # a restore of it says why; it is no start of a replay
 
 
-def anchor(
-    ctx: Context, source: SourceSettings, store: BinlogStore, shipped: Shipped
-) -> Shipped:
+def anchor(ctx: Context, source: SourceSettings, store: BinlogStore, shipped: Shipped) -> Shipped:
     """Note the place of the newest snapshots that have none yet. Warns when no snapshot leads
     into the newest chain: its logs cannot be replayed."""
     chain = newest_chain(shipped)
@@ -97,7 +95,9 @@ def _place(
         ),
         None,
     )
-    if segment is None or facts.server_uuid and server_name(facts.server_uuid) != segment.server:
+    if segment is None:
+        return None
+    if facts.server_uuid and server_name(facts.server_uuid) != segment.server:
         return None
     began = chain_began(segment.chain)
     if any(manifest.id.at < b.at <= began for b in shipped.breaks):

@@ -161,9 +161,7 @@ class Shipper:
             self._source.name,
         )
 
-    def _begin_anew(
-        self, held: _Store, logs: ServerLogs, part: Range, words: str
-    ) -> Decision:
+    def _begin_anew(self, held: _Store, logs: ServerLogs, part: Range, words: str) -> Decision:
         """A chain from this file on."""
         self._alarm(words)
         first = file_number(part.file)
@@ -278,9 +276,7 @@ class Shipper:
         try:
             packed = pack(self._ctx, writer, segment.name, producer, self._phase)
             if packed.artifact.raw_sha256 != scanned.sha256:
-                raise DatabaseError(
-                    f"{part.file} changed between two readings", "Ship again."
-                )
+                raise DatabaseError(f"{part.file} changed between two readings", "Ship again.")
             writer.complete()
         except BaseException:
             writer.abort()

@@ -7,7 +7,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from engine.core.binlog import BinlogIndex, Place
 from engine.core.binlog_events import BinlogBroken
 from engine.core.binlog_gtid import MariaDBGtids
 from engine.core.binlog_replay import Replay, Replayed, Source
-from engine.core.commands import Ended
+from engine.core.commands import Command, Ended
 from engine.core.errors import DamageError, DatabaseError, MentatError, ObjectDamaged
 from engine.core.events import Output
 from engine.core.recovery import Until
@@ -108,9 +108,7 @@ def _run(
     rates.record(ctx.state, steps, one.done.bytes, phase.seconds, ctx.clock())
 
 
-def _feed(
-    ctx: Context, one: Replay, sources: Iterator[Source], pipeline: RunningPipeline
-) -> bool:
+def _feed(ctx: Context, one: Replay, sources: Iterator[Source], pipeline: RunningPipeline) -> bool:
     """Whether all of it went in. Says now and then how far it came."""
     said = time.monotonic()
     try:
@@ -144,7 +142,7 @@ def _last_words(ended: Sequence[Ended]) -> str:
 
 def _sources(
     ctx: Context, store: BinlogStore, found: Sequence[Indexed], passphrase: str | None
-) -> Iterator[Source]:
+) -> Generator[Source, None, None]:
     """Each segment's plain bytes, fetched and decrypted as they are read."""
     for indexed in found:
         with opened(ctx, store, indexed.index, passphrase) as source:
@@ -159,7 +157,7 @@ def opened(
     them; read to its end, the plain ones are proven too."""
     tap = ctx.processes.tap()
     decrypt = ctx.repository.cipher.decrypt_command(passphrase)
-    stages = [decrypt, decompress_command(), tap]
+    stages: list[Command | StreamTap] = [decrypt, decompress_command(), tap]
     trouble: list[MentatError] = []
 
     def fallback(other: ObjectStore, error: MentatError) -> None:
@@ -228,9 +226,7 @@ def _after(facts: DatabaseFacts, one: Replay) -> DatabaseFacts:
     done = one.done
     gtids = facts.position.gtid_set
     if done.gtids:
-        gtids = (
-            done.gtids.position() if isinstance(done.gtids, MariaDBGtids) else str(done.gtids)
-        )
+        gtids = done.gtids.position() if isinstance(done.gtids, MariaDBGtids) else str(done.gtids)
     if done.last is None:
         return facts
     return replace(facts, position=BinlogPosition(done.last_file, done.last.end, gtids))
@@ -249,7 +245,7 @@ def _told(done: Replayed, until: Until) -> dict[str, object]:
     }
 
 
-def summary(facts: dict[str, object]) -> str:
+def summary(facts: Mapping[str, object]) -> str:
     """For the job's last line; empty when nothing was asked."""
     if "replayed" not in facts:
         return ""

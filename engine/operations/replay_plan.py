@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 from engine.core.binlog import BinlogIndex, Place, Segment, Shipped
@@ -30,6 +31,7 @@ from engine.repository import choose
 from engine.repository.binlogs import BinlogStore, Indexed
 
 _SHOWN = 8  # candidates in a message
+_SLACK = timedelta(seconds=2)  # keys tell whole seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +149,21 @@ def _has(index: BinlogIndex, gtid: str) -> bool:
 # ---------------------------------------------------------------- statements
 
 
-def search(store: BinlogStore, shipped: Shipped, now: datetime) -> Iterator[Found]:
-    """Every mark in the shipped logs, newest first."""
-    segments = [s for run in runs(shipped, now) for s in run.segments]
+def search(
+    store: BinlogStore,
+    shipped: Shipped,
+    now: datetime,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Iterator[Found]:
+    """Every mark in the shipped logs, newest first; of segments between two times, if given."""
+    segments = [
+        s
+        for run in runs(shipped, now)
+        for s in run.segments
+        if (since is None or s.last_at + _SLACK >= since)
+        and (until is None or s.first_at - _SLACK <= until)
+    ]
     segments.sort(key=lambda s: (s.chain, s.number, s.start), reverse=True)
     with ThreadPoolExecutor(8, thread_name_prefix="index") as pool:
         for segment, indexed in zip(segments, pool.map(store.index, segments), strict=True):
@@ -216,7 +230,7 @@ def indexes(store: BinlogStore, route: Route) -> list[Indexed]:
     before. DamageError when one does not."""
     with ThreadPoolExecutor(8, thread_name_prefix="index") as pool:
         found = list(pool.map(store.index, route.segments))
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in pairwise(found):
         _require_next(before, after)
     return found
 
@@ -256,9 +270,10 @@ def with_replay(
     resolved: Resolved,
     found: Sequence[Indexed],
     state: Path,
-    schemas: Callable[[], Sequence[str]],
+    parts: Sequence[str],
 ) -> RestorePlan:
-    """The plan of the snapshot's restore, with the replay after it."""
+    """The plan of the snapshot's restore, with the replay after it. `parts`: the schemas and
+    tables it is restricted to, which a replay cannot be."""
     until = resolved.request.until
     assert until is not None
     stored = sum(i.index.artifact.stored_bytes for i in found)
@@ -275,10 +290,10 @@ def with_replay(
             "a replay needs a server: use --to container or --to in-place (RECOVERY.md tells how "
             "to do it by hand)"
         )
-    if schemas():
+    if parts:
         blockers.append(
-            f"this source holds the schemas {', '.join(schemas())} only, its logs hold all: they "
-            "cannot be replayed in part. Restore the snapshot as it is."
+            f"only {', '.join(parts)} would be restored, but the logs are of the whole server: "
+            "they cannot be replayed in part. Restore all of it, or leave the moment out."
         )
     warnings = list(plan.warnings)
     statements = sum(i.index.statements for i in found)
@@ -330,5 +345,3 @@ def options(until: Until) -> list[str]:
     if until.file:
         return ["--before-position", f"{until.file}:{until.position}"]
     return ["--before", until.before]
-
-

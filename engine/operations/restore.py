@@ -10,7 +10,7 @@ from engine.core.errors import MentatError, UsageError
 from engine.core.events import Emit, Event, Result, Warned
 from engine.core.recovery import RestoreRequest
 from engine.core.snapshot import Manifest, SnapshotId
-from engine.operations import restore_database, restore_tree
+from engine.operations import replay_binlogs, restore_database, restore_tree
 from engine.operations.context import Context
 from engine.operations.progress import Phase
 from engine.operations.streams import FALLBACK
@@ -59,6 +59,7 @@ def restore(ctx: Context, request: RestoreRequest, passphrase: str | None) -> Re
             result = restore_database.run(restoring)
         else:
             result = restore_tree.run(restoring)
+    result = replace(result, summary=result.summary + replay_binlogs.summary(result.facts))
     _record_proof(restoring, result)
     return _with_fallbacks(result, fallbacks)
 
@@ -117,8 +118,8 @@ def _held(restoring: Restoring) -> Iterator[None]:
 def _record_proof(restoring: Restoring, result: Result) -> None:
     """A restore that verified its result is a proof; keep it where the snapshot is. SQL text that
     no server has loaded proves no database, nor does a manifest that only the operator trusts."""
-    if restoring.request.accept_unsigned:
-        return
+    if restoring.request.accept_unsigned or restoring.request.parts:
+        return  # a part of a snapshot proves a part
     if restoring.manifest.kind == "database" and restoring.request.target.where == "directory":
         return
     ctx = restoring.ctx

@@ -15,7 +15,7 @@ from engine.core.errors import DatabaseError, RestoreDiffers, UsageError
 from engine.core.events import Result
 from engine.core.physical import Way, mismatch, way_of
 from engine.core.snapshot import BinlogPosition, DatabaseFacts
-from engine.operations import debris, rates, restore_database, switch
+from engine.operations import debris, rates, replay_binlogs, restore_database, switch
 from engine.operations.progress import Phase
 from engine.operations.restore_tree import LABEL, kept_words, require_space
 from engine.operations.streams import announce, unpack
@@ -190,7 +190,7 @@ def _own(folder: Path, uid: int, gid: int) -> None:
 def _prove(restoring: Restoring, volume: Volume, model: Container | None) -> dict[str, object]:
     """A server without a network starts on the files and is asked for all that the manifest says
     of them. RestoreDiffers names what differs."""
-    ctx, facts = restoring.ctx, restore_database.facts_of(restoring)
+    ctx = restoring.ctx
     containers, name = ctx.containers(), restoring.request.source
     looking = f"mentat-dr-look-{restoring.stamp}"
     with (
@@ -245,11 +245,16 @@ def _compare(restoring: Restoring, container: str, database: Database) -> dict[s
         )
     compared = restore_database.compare(facts, database)
     position = database.physical.position() or facts.position
-    for line in database.finish_load(replace(facts, tables=(), position=position)):
+    stands = replace(facts, tables=(), position=position)
+    stands, replayed = replay_binlogs.replay(restoring, database, stands)
+    for line in database.finish_load(stands):
         restoring.ctx.warn("load", line, restoring.request.source)
-    return {**compared, "version": found.version, "bytes": restoring.manifest.raw_bytes} | (
-        _told(position) if position else {}
-    )
+    return {
+        **compared,
+        "version": found.version,
+        "bytes": restoring.manifest.raw_bytes,
+        **replayed,
+    } | (_told(position) if position else {})
 
 
 def _told(position: BinlogPosition) -> dict[str, object]:
