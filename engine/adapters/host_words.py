@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from engine.core.host_facts import Certificate, Listening
 
 _NO_DISK = frozenset(
-    "proc sysfs tmpfs devtmpfs devpts cgroup cgroup2 mqueue overlay nsfs tracefs debugfs "
-    "securityfs pstore bpf configfs fusectl hugetlbfs autofs binfmt_misc rpc_pipefs squashfs "
-    "ramfs efivarfs".split()
+    """proc sysfs tmpfs devtmpfs devpts cgroup cgroup2 mqueue overlay nsfs tracefs debugfs
+    securityfs pstore bpf configfs fusectl hugetlbfs autofs binfmt_misc rpc_pipefs squashfs ramfs
+    efivarfs""".split()  # noqa: SIM905 - a table of words
 )
 _LISTEN = "0A"  # TCP_LISTEN, include/net/tcp_states.h
 _UDP_OPEN = "07"

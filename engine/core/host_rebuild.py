@@ -71,7 +71,9 @@ def chosen(part: Part, only: Sequence[str], without: Sequence[str]) -> bool:
     """Whether a part is asked for; `only` empty means all."""
 
     def fits(patterns: Iterable[str]) -> bool:
-        names = (part.id, part.name, f"source:{part.source}")
+        names = [part.id, part.name]
+        if part.source:
+            names.append(f"source:{part.source}")
         return any(fnmatchcase(name, pattern) for pattern in patterns for name in names)
 
     return (not only or fits(only)) and not fits(without)
@@ -92,13 +94,9 @@ def parts(host_set: HostSet, facts: HostFacts | None) -> tuple[Part, ...]:
     found += [_data(member, engine) for member in host_set.members]
     if engine is not None:
         ordered = in_dependency_order(engine.containers)
+        found += [Part("container", name_of(c), f"make {name_of(c)}{_starts(c)}") for c in ordered]
         found += [
-            Part("container", name_of(c), f"make {name_of(c)}{_starts(c)}") for c in ordered
-        ]
-        found += [
-            Part("health", name_of(c), f"wait until {name_of(c)} serves")
-            for c in ordered
-            if ran(c)
+            Part("health", name_of(c), f"wait until {name_of(c)} serves") for c in ordered if ran(c)
         ]
     return tuple(sorted(found, key=lambda part: ORDER.index(part.kind)))
 

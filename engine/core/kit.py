@@ -97,8 +97,9 @@ fi
 for key in "$here"/keys/*.asc; do
   gpg --homedir "$state/gnupg" --batch --quiet --import "$key"
 done
-mkdir -p /etc/mentat-dr/runbooks 2>/dev/null && cp "$here"/runbooks/*.toml /etc/mentat-dr/runbooks/ \\
-  2>/dev/null || true
+if ls "$here"/runbooks/*.toml >/dev/null 2>&1; then
+  mkdir -p /etc/mentat-dr/runbooks && cp "$here"/runbooks/*.toml /etc/mentat-dr/runbooks/
+fi
 echo "mentat-dr $("${{MENTAT_DR_PROGRAM:-/usr/local/bin/mentat-dr}}" --version) is installed."
 echo "Configuration: $config (secrets: see its comments). Next: mentat-dr doctor"
 """

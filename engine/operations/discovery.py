@@ -69,9 +69,9 @@ def with_labelled(settings: Settings, containers: Containers) -> tuple[Settings,
 def _with(settings: Settings, sources: Sequence[SourceSettings]) -> Settings:
     """What the configuration names itself, by name or by thing, goes before labels."""
     names = {s.name for s in settings.sources}
-    things = {(s.kind, s.container or s.volume) for s in settings.sources}
+    known = {(s.kind, s.container or s.volume) for s in settings.sources}
     added = [
-        s for s in sources if s.name not in names and (s.kind, s.container or s.volume) not in things
+        s for s in sources if s.name not in names and (s.kind, s.container or s.volume) not in known
     ]
     return replace(settings, sources=(*settings.sources, *added)) if added else settings
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from engine.core.chains import Links
-from engine.core.retention import CLOCKS
 from engine.core.kit import KitId, steps
+from engine.core.retention import CLOCKS
 from engine.core.snapshot import SnapshotEntry, format_utc
 from engine.settings import Settings, StoreSettings
 
@@ -178,8 +178,9 @@ Then start the server on it. Its accounts and passwords are those of the snapsho
 
 def _rebuild(store: StoreSettings, kit: KitId) -> str:
     """A bare machine becomes the host again."""
+    credentials: tuple[str, ...] = ()
     if store.provider == "directory":
-        fetch, credentials = f'cat "${{STORE:-{store.path}}}/$1"', ()
+        fetch = f'cat "${{STORE:-{store.path}}}/$1"'
     else:
         prefix = f"{store.bucket}/{store.prefix}".strip("/")
         endpoint = f" --endpoint-url {shlex.quote(store.endpoint)}" if store.endpoint else ""
@@ -190,7 +191,9 @@ def _rebuild(store: StoreSettings, kit: KitId) -> str:
 
 As root on a fresh Debian or Ubuntu. Copy the keys from your safe place beside you first: the
 private key and the host's public signing key, as `*.asc` files (or set `KEYS` to their folder).
-The signature proves that the kit is the host's own. {steps(kit, fetch, PACKAGES, STATE, credentials)}
+The signature proves that the kit is the host's own.
+
+{steps(kit, fetch, PACKAGES, STATE, credentials)}
 """
 
 

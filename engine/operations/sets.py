@@ -174,9 +174,7 @@ def read_facts(ctx: Context, host_set: HostSet, passphrase: str | None) -> HostF
         ) from error
 
 
-def read_small(
-    ctx: Context, set_id: SetId, artifact: Artifact, passphrase: str | None
-) -> bytes:
+def read_small(ctx: Context, set_id: SetId, artifact: Artifact, passphrase: str | None) -> bytes:
     """The plain bytes of a small artifact of a set: never on a disk, since they hold secrets."""
     cipher = ctx.repository.cipher
     stages = [cipher.decrypt_command(passphrase), decompress_command()]

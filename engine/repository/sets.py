@@ -185,7 +185,9 @@ class HostSets:
             except StoreError as error:
                 failure = failure or error
                 continue
-            return OpenedSet(self._decoded(set_id, document), self._checked(store, set_id, document))
+            return OpenedSet(
+                self._decoded(set_id, document), self._checked(store, set_id, document)
+            )
         assert failure is not None
         raise failure
 
