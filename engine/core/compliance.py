@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from engine.core.report import Report
 
@@ -129,7 +130,7 @@ def _stretches(
     points: Sequence[datetime], since: datetime, until: datetime
 ) -> Iterator[tuple[datetime, datetime]]:
     """Each recovery point and when the next one came, as far as that lies in the period."""
-    for here, after in zip(points, [*points[1:], until], strict=True):
+    for here, after in pairwise([*points, until]):
         if after > since:
             yield here, after
 
