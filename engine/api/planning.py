@@ -27,6 +27,7 @@ def plan(door: Door, request: RestoreRequest) -> RestorePlan:
         containers=lambda: wiring.containers(settings.docker),
         now=wiring.utc_now(),
         below=below,
+        database=lambda source, where: wiring.database(settings, source, where, "mentat-dr-plan"),
     )
     made = restore_plan.plan(planning, request, entry, opened.manifest, opened.signature)
     told = tuple(dict.fromkeys(passed.words for passed in (*opened.passed, *lacking)))

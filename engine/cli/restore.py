@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from engine.api import Engine, RestorePlan, RestoreRequest, Target
@@ -20,6 +22,8 @@ from engine.core.errors import MentatError, UsageError
 @click.option("--to", "to", default="", metavar="DIR|container|in-place", help="Where to.")
 @click.option("--host", default="", metavar="HOST", help="Whose snapshot (default: our own).")
 @click.option("--name", default="", metavar="NAME", help="Of the fresh container.")
+@click.option("--schema", "schemas", multiple=True, metavar="S", help="Only this schema.")
+@click.option("--table", "tables", multiple=True, metavar="S.T", help="Only this table.")
 @click.option("--plan", "plan_only", is_flag=True, help="Show what would happen, and stop.")
 @click.option("--confirm", default="", metavar="NAME", help="What the plan asks to be typed.")
 @click.option("--passphrase-file", default="", metavar="FILE", help="Mode 0600.")
@@ -37,6 +41,8 @@ def command(
     to: str,
     host: str,
     name: str,
+    schemas: tuple[str, ...],
+    tables: tuple[str, ...],
     plan_only: bool,
     confirm: str,
     passphrase_file: str,
@@ -71,6 +77,7 @@ def command(
             detach=detach,
         )
     request = _request(engine, snapshot, source, to, host, name, accept_unsigned)
+    request = replace(request, schemas=schemas, tables=tuple(_table(text) for text in tables))
     plan = engine.plan(request)
     output = invocation.output
     if plan_only and output.json:
@@ -107,6 +114,14 @@ def _request(
         host=entry.id.host,
         accept_unsigned=unsigned,
     )
+
+
+def _table(text: str) -> tuple[str, str]:
+    """`shop.orders` as schema and table; the first dot parts them."""
+    schema, dot, table = text.partition(".")
+    if not (schema and dot and table):
+        raise UsageError(f"{text!r} names no table", "Write it as SCHEMA.TABLE")
+    return schema, table
 
 
 def _target(to: str, name: str) -> Target:

@@ -8,25 +8,25 @@ import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.core.commands import Command
 from engine.core.errors import DatabaseError, RestoreDiffers, UsageError
 from engine.core.events import Result
-from engine.core.snapshot import Artifact, DatabaseFacts, TableFacts
-from engine.operations import debris, rates, restore_server, switch
+from engine.core.recovery import RestoreRequest
+from engine.core.snapshot import DatabaseFacts, Manifest, TableFacts
+from engine.operations import (
+    debris,
+    load_split,
+    rates,
+    replay_binlogs,
+    restore_plain,
+    restore_server,
+    server_notes,
+    switch,
+)
 from engine.operations.backup_database import DUMP, USERS
 from engine.operations.progress import Phase
-from engine.operations.restore_tree import (
-    LABEL,
-    empty_target,
-    kept_words,
-    move_in,
-    require_space,
-    staging_beside,
-)
-from engine.operations.streams import unpack
+from engine.operations.restore_tree import LABEL, kept_words, require_space
 from engine.ports import Container, Containers, Database, Volume
 from engine.settings import Secret, SourceSettings
 
@@ -39,8 +39,11 @@ _ASK_SECONDS = 5.0  # between two looks whether the container still runs
 
 def run(restoring: Restoring) -> Result:
     where = restoring.request.target.where
+    refusal = part_refusal(restoring.request, restoring.manifest)
+    if refusal:
+        raise UsageError(refusal, PARTS_WAY)
     if where == "directory":
-        return _to_directory(restoring)
+        return restore_plain.to_directory(restoring)
     if restoring.snapshot.method == "physical":
         from engine.operations import restore_physical
 
@@ -50,50 +53,27 @@ def run(restoring: Restoring) -> Result:
     return _in_place(restoring)
 
 
+PARTS_WAY = "Choose a logical snapshot and --to container, or --to DIR, and take them from there."
+
+
+def part_refusal(request: RestoreRequest, manifest: Manifest) -> str:
+    """Why the chosen schemas and tables cannot be restored so; empty when they can."""
+    if not request.parts:
+        return ""
+    if manifest.database is None:
+        return "schemas and tables are parts of databases only"
+    if manifest.id.method == "physical":
+        return "a physical snapshot is restored as a whole, not by schemas or tables"
+    if request.target.where == "in-place":
+        return "schemas and tables are not switched in by themselves: rows of others refer to them"
+    return ""
+
+
 def facts_of(restoring: Restoring) -> DatabaseFacts:
     facts = restoring.manifest.database
     if facts is None:
         raise DatabaseError("the manifest says nothing of a database", "Choose another snapshot.")
     return facts
-
-
-def _artifact(restoring: Restoring, name: str) -> Artifact:
-    for artifact in restoring.manifest.artifacts:
-        if artifact.name == name:
-            return artifact
-    raise DatabaseError(f"the manifest names no {name}", "Choose another snapshot.")
-
-
-def _to_directory(restoring: Restoring) -> Result:
-    """Plain SQL files, or the plain stream of a physical snapshot, proven by hash: for reading, or
-    for a client by hand."""
-    ctx = restoring.ctx
-    target = empty_target(restoring.request.target.path)
-    with staging_beside(ctx, target.parent) as (staging, _note):
-        require_space(restoring, staging, restoring.manifest.raw_bytes)
-        for artifact in restoring.manifest.artifacts:
-            plain = staging / artifact.name.removesuffix(".zst.gpg")
-            _write_plain(restoring, artifact, plain)
-        move_in(staging, target)
-    facts = {"bytes": restoring.manifest.raw_bytes, "target": str(target)}
-    what = "plain stream of files" if restoring.snapshot.method == "physical" else "plain SQL"
-    return Result("done", f"{what} written to {target}, its hash proven", facts)
-
-
-def _write_plain(restoring: Restoring, artifact: Artifact, file: Path) -> None:
-    ctx = restoring.ctx
-    with Phase(
-        ctx.emit,
-        f"write {file.name}",
-        "Download and decrypt",
-        restoring.request.source,
-        artifact.raw_bytes,
-    ) as phase:
-        command = Command(
-            ("dd", f"of={file}", "bs=1M", "iflag=fullblock", "conv=fsync", "status=none"),
-            label="dd",
-        )
-        unpack(ctx, restoring.snapshot, artifact, command, restoring.passphrase, phase)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,53 +176,41 @@ def way_in(restoring: Restoring, container: str, password: str) -> SourceSetting
     )
 
 
-def load(restoring: Restoring, database: Database) -> dict[str, object]:
-    """Dump, then accounts, then the comparison with the manifest."""
-    ctx, facts = restoring.ctx, facts_of(restoring)
-    name = restoring.request.source
-    dump = _artifact(restoring, DUMP)
-    with Phase(ctx.emit, f"load {name}", "Download, decrypt, load", name, dump.raw_bytes) as phase:
-        unpack(
-            ctx,
-            restoring.snapshot,
-            dump,
-            database.load_command(),
-            restoring.passphrase,
-            phase,
-            database.explain,
+def load(restoring: Restoring, database: Database, *, fresh: bool = True) -> dict[str, object]:
+    """Dump, then accounts, then the comparison with the manifest. fresh: see Database.loading."""
+    ctx, name = restoring.ctx, restoring.request.source
+    facts = load_split.selected(facts_of(restoring), load_split.selection_of(restoring.request))
+    dump = restore_plain.artifact_of(restoring, DUMP)
+    loading = database.loading(fresh=fresh)
+    with server_notes.undone(ctx, name, loading):
+        title = "Download, decrypt, load"
+        with Phase(ctx.emit, f"load {name}", title, name, dump.raw_bytes) as phase:
+            loading.begin()
+            load_split.feed(restoring, dump, loading.take, phase)
+            loading.settle()
+        _remember(restoring, "load", phase)
+        with Phase(ctx.emit, f"verify {name}", "Compare rows and checksums", name) as phase:
+            compared = compare(facts, database)
+        _remember(restoring, "verify", phase)
+        with Phase(ctx.emit, f"users {name}", "Users and grants", name):
+            users = restore_plain.read_small(restoring, restore_plain.artifact_of(restoring, USERS))
+            for line in database.load_users(users):
+                ctx.warn("users", line, name)
+        facts, replayed = replay_binlogs.replay(restoring, database, facts)
+        with Phase(ctx.emit, f"finish {name}", "Statistics and settings", name):
+            for line in database.finish_load(facts):
+                ctx.warn("load", line, name)
+    return {**compared, "bytes": dump.raw_bytes, **replayed}
+
+
+def _remember(restoring: Restoring, step: str, phase: Phase) -> None:
+    """A rate for the next plan; that of a part says nothing of the whole."""
+    if not restoring.request.parts:
+        ctx, name = restoring.ctx, restoring.request.source
+        size = restore_plain.artifact_of(restoring, DUMP).raw_bytes
+        rates.record(
+            ctx.state, (f"{step} {name}", f"{step} database"), size, phase.seconds, ctx.clock()
         )
-    rates.record(
-        ctx.state, (f"load {name}", "load database"), dump.raw_bytes, phase.seconds, ctx.clock()
-    )
-    with Phase(ctx.emit, f"verify {name}", "Compare rows and checksums", name) as phase:
-        compared = compare(facts, database)
-    rates.record(
-        ctx.state,
-        (f"verify {name}", "verify database"),
-        dump.raw_bytes,
-        phase.seconds,
-        ctx.clock(),
-    )
-    with Phase(ctx.emit, f"users {name}", "Users and grants", name):
-        users = _read_small(restoring, _artifact(restoring, USERS))
-        for line in database.load_users(users):
-            ctx.warn("users", line, name)
-        for line in database.finish_load(facts):
-            ctx.warn("load", line, name)
-    return {**compared, "bytes": dump.raw_bytes}
-
-
-def _read_small(restoring: Restoring, artifact: Artifact) -> bytes:
-    """The plain bytes of a small artifact, proven; accounts, never table data."""
-    ctx = restoring.ctx
-    folder = ctx.state / "jobs"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    file = folder / f".users-{ctx.job_id}.sql"
-    try:
-        _write_plain(restoring, artifact, file)
-        return file.read_bytes()
-    finally:
-        file.unlink(missing_ok=True)
 
 
 def compare(facts: DatabaseFacts, database: Database) -> dict[str, object]:

@@ -14,6 +14,7 @@ from engine.core.recovery import PlanLine, PlanStep, RestorePlan, RestoreRequest
 from engine.core.snapshot import Manifest, SnapshotEntry
 from engine.operations import rates
 from engine.operations.restore import confirm_name
+from engine.operations.restore_database import PARTS_WAY, part_refusal
 from engine.operations.restore_physical import way_out
 from engine.operations.restore_tree import target_problem
 from engine.ports import Containers, Database, SignatureCheck
@@ -64,6 +65,9 @@ def plan(
     if entry.proven_at is None:
         lines.warnings.append("this snapshot was never proven by a restore")
     lines.warnings.extend(manifest.warnings)
+    refusal = part_refusal(request, manifest)
+    if refusal:
+        lines.blockers.append(f"{refusal}. {PARTS_WAY}")
     _target_lines(planning, request, manifest, source, lines)
     name = confirm_name(manifest, source, request)
     return RestorePlan(
@@ -92,7 +96,8 @@ def _title(request: RestoreRequest, manifest: Manifest, name: str) -> str:
         "container": "into a fresh container",
         "in-place": f"in place on {name}",
     }[request.target.where]
-    return f"{request.source} as of {manifest.recoverable_to:%Y-%m-%d %H:%M:%S} UTC, {where}"
+    what = f"{', '.join(request.parts)} of " if request.parts else ""
+    return f"{what}{request.source} as of {manifest.recoverable_to:%Y-%m-%d %H:%M:%S} UTC, {where}"
 
 
 def shell_command(settings: Settings, request: RestoreRequest, ref: str, name: str) -> str:
@@ -104,6 +109,10 @@ def shell_command(settings: Settings, request: RestoreRequest, ref: str, name: s
     words += ["--to", request.target.path if where == "directory" else where]
     if request.target.name:
         words += ["--name", request.target.name]
+    for schema in request.schemas:
+        words += ["--schema", schema]
+    for schema, table in request.tables:
+        words += ["--table", f"{schema}.{table}"]
     if request.accept_unsigned:
         words += ["--accept-unsigned", request.accept_unsigned]
     if name:
@@ -206,7 +215,9 @@ def _physical_lines(
         version = planning.database(source, source.container).identify().version
     except DatabaseError as error:
         lines.unknown.append(
-            PlanLine(f"the live server's version, which is compared again at start: {error.message}")
+            PlanLine(
+                f"the live server's version, which is compared again at start: {error.message}"
+            )
         )
         return
     wrong = mismatch(manifest.database.version, version)

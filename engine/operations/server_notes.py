@@ -35,7 +35,9 @@ def undone(ctx: Context, source: str, made: Undoable) -> Iterator[None]:
         try:
             made.close()
         except MentatError as error:
-            ctx.warn("debris", f"the server of {source} could not be put right yet: {error}", source)
+            ctx.warn(
+                "debris", f"the server of {source} could not be put right yet: {error}", source
+            )
         else:
             if note is not None:
                 note.drop()

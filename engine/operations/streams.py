@@ -18,6 +18,7 @@ from engine.core.events import CommandStarted, Output
 from engine.core.snapshot import Artifact, SnapshotId
 from engine.operations.context import Context
 from engine.operations.progress import Phase
+from engine.operations.stream_reading import Reader, Reading
 from engine.ports import ObjectStore, RunningPipeline, StreamTap
 from engine.repository.copies import Passed
 from engine.repository.writing import ArtifactWriter
@@ -117,18 +118,20 @@ def unpack(
     phase: Phase,
     explain: Explain | None = None,
     look: Callable[[StreamTap], None] = lambda _tap: None,
+    reader: Reader | None = None,
 ) -> Sequence[Ended]:
     """Run store | gpg | zstd | consumer and prove every byte of it; `look` sees the proven stream's
-    size and last bytes.
+    size and last bytes. A `reader` is given the stream in place of a consumer.
 
     Stored parts are hashed before gpg sees them, gpg must report an intact message, and the plain
     stream's hash must be the manifest's. With no consumer the stream is proven and dropped. On
     any error the consumer's work is to be thrown away."""
     tap = ctx.processes.tap()
     decrypt = ctx.repository.cipher.decrypt_command(passphrase)
-    # A tap needs a reader behind it: cat where nobody wants the bytes.
-    sink = consumer or Command(("cat",), label="cat")
-    stages: list[Command | StreamTap] = [decrypt, decompress_command(), tap, sink]
+    stages: list[Command | StreamTap] = [decrypt, decompress_command(), tap]
+    if reader is None:
+        # A tap needs a reader behind it: cat where nobody wants the bytes.
+        stages.append(consumer or Command(("cat",), label="cat"))
     for stage in stages:
         if isinstance(stage, Command):
             announce(ctx, stage)
@@ -138,12 +141,21 @@ def unpack(
 
     with (
         contextlib.closing(ctx.repository.read(snapshot, artifact, fallback)) as chunks,
-        ctx.processes.pipeline(stages, feed=True, on_line=lambda line: _say(ctx, line)) as pipeline,
+        ctx.processes.pipeline(
+            stages,
+            feed=True,
+            collect=reader is not None,
+            on_line=lambda line: _say(ctx, line),
+        ) as pipeline,
     ):
         phase.watch(lambda: tap.count)
+        reading = Reading(pipeline, reader) if reader is not None else None
         for chunk in chunks:
             if not pipeline.write(chunk):
                 break
+        if reading is not None:
+            pipeline.close_input()
+            reading.finish()
         ended = pipeline.wait()
         _judge(ctx, artifact, ended, tap, pipeline.failed, explain)
         look(tap)

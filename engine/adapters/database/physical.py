@@ -7,12 +7,13 @@ physical_clone    MySQL's CLONE plugin, which makes a folder first
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from engine.adapters.command import run
-from engine.adapters.database import physical_clone, physical_stream
+from engine.adapters.database import load_server, physical_clone, physical_stream
 from engine.adapters.database.dialect import Dialect
 from engine.adapters.database.failures import PRIVILEGE, ServerSaid
 from engine.adapters.database.layout import read_layout, schema_names
@@ -27,6 +28,7 @@ from engine.core.snapshot import BinlogPosition, DatabaseFacts
 
 _RETRY = 0.3
 _LOGICAL = "Use a logical backup for this source (`--method logical`), or {}."
+_VERSION = re.compile(r"\d+\.\d+[\w.+~-]*")
 _PROBE = r"""
 for p in "$@"; do
   if command -v "$p" >/dev/null 2>&1; then
@@ -83,15 +85,23 @@ class PhysicalServer:
             program, _, version = line.partition(" ")
             if program in names:
                 # Of several numbers it prints, the server's own comes after "based on".
-                return program, version.rpartition("based on")[2].strip()[:200]
+                found = _VERSION.search(version.rpartition("based on")[2])
+                return program, found[0] if found else ""
         return "", ""
 
     def undo(self, note: str) -> None:
         try:
-            path, plugin = json.loads(note)
-        except ValueError as error:
-            raise DatabaseError(f"{note[:80]!r} is no note of a copy", "Remove it.") from error
-        physical_clone.remove(self._reach(), str(path), plugin=bool(plugin))
+            found = json.loads(note)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise DatabaseError(f"{note[:80]!r} is no note of ours", "Remove it.")
+        if "put_back" in found:
+            with self.session() as session:
+                load_server.undo(session, found)
+            return
+        path, plugin = str(found.get("clone")), bool(found.get("plugin"))
+        physical_clone.remove(self._reach(), path, plugin=plugin)
 
     def await_answer(self, timeout: float) -> DatabaseFacts:
         start = time.monotonic()

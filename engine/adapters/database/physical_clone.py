@@ -60,7 +60,7 @@ class ClonedCopy:
 
     @property
     def note(self) -> str:
-        return json.dumps([self._path, self._plugin])
+        return json.dumps({"clone": self._path, "plugin": self._plugin})
 
     @property
     def warnings(self) -> Sequence[str]:
@@ -80,7 +80,9 @@ class ClonedCopy:
 
     def _require_space(self, session: Session) -> None:
         size = int(
-            session.value("SELECT IFNULL(SUM(FILE_SIZE),0) FROM information_schema.INNODB_TABLESPACES")
+            session.value(
+                "SELECT IFNULL(SUM(FILE_SIZE),0) FROM information_schema.INNODB_TABLESPACES"
+            )
             or 0
         )
         parent = self._path.rpartition("/")[0] or "/"
