@@ -176,17 +176,22 @@ class Repository:
         return inventory.entries(self._listed(self.store, host, source))
 
     def inventory(self, host: str = "", source: str = "") -> Inventory:
-        """`entries` of the first store that answers: the primary's unless it is away, the local
-        tier's when no bucket answers and it has any. The primary's error otherwise."""
+        """`entries` of the first store that answers and has snapshots: the primary's unless it is
+        away, or was emptied while another store has some. The primary's error when none answers."""
 
         def ask(store: ObjectStore) -> list[SnapshotEntry]:
             rows = inventory.entries(self._listed(store, host, source))
-            if store is self.local and not rows:
-                raise StoreError(f"{store.name} has no snapshots")
-            return rows
+            if any(row.committed for row in rows):
+                return rows
+            empty.setdefault(store.name, rows)
+            raise ObjectMissing(f"{store.name} holds no snapshots of it")
 
-        behind = (self.local,) if self.local is not None else ()
-        store, rows, passed = first_answer((*self.mirrors, *behind), self._away, ask)
+        empty: dict[str, list[SnapshotEntry]] = {}
+        stores = self._stores(local_first=False)
+        try:
+            store, rows, passed = first_answer(stores, self._away, ask)
+        except ObjectMissing:
+            return Inventory(stores[0].name, empty[stores[0].name])
         return Inventory(store.name, rows, passed)
 
     def restorable(self, host: str, source: str) -> list[SnapshotEntry]:
