@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.api.binlogs import Binlogs
+from engine.api.costs import Costs
 from engine.api.door import FRESH, Door
 from engine.api.failover import Failovers
 from engine.api.fleet import Fleet
@@ -26,6 +27,8 @@ from engine.api.retention import Retention
 from engine.core import events, incident_words
 from engine.core.alerting import Alert, Board, Silence, Watch
 from engine.core.catalogue import HostPosture
+from engine.core.cost import Month
+from engine.core.cost_report import CostReport
 from engine.core.errors import CipherError, MentatError, StoreError, UsageError, WrongPassphrase
 from engine.core.events import Record
 from engine.core.findings import Finding
@@ -69,6 +72,7 @@ __all__ = [
     "Board",
     "Check",
     "CipherError",
+    "CostReport",
     "DatabaseFacts",
     "Engine",
     "FailoverPlan",
@@ -83,6 +87,7 @@ __all__ = [
     "Manifest",
     "MentatError",
     "Method",
+    "Month",
     "Phase",
     "PlanLine",
     "PlanStep",
@@ -163,6 +168,7 @@ class Engine(Response):
         self.binlogs = Binlogs(self.door, self.plan)
         self.replicas = Replicas(self.door)
         self.fleet = Fleet(self.door)
+        self.costs = Costs(self.door)
         self.retention = Retention(self.door)
         self.hosts = Hosts(self.door)
         self.monitoring = Monitoring(self.door)
