@@ -8,7 +8,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from engine.adapters import volume_exclude, volume_kernel, volume_snapshot, volume_walk
+from engine.adapters import (
+    volume_exclude,
+    volume_kernel,
+    volume_snapshot,
+    volume_sqlite,
+    volume_walk,
+)
 from engine.adapters.volume_walk import RECORD, Survey
 from engine.adapters.volume_words import failures, sentences, shown, shrunk
 from engine.core.commands import Command
@@ -158,12 +164,20 @@ class GnuTar:
         volume_snapshot.backdate(snapshot_file)
 
     def members_seen(self, snapshot_file: Path, root: Path, paths: Sequence[str]) -> int:
-        return volume_snapshot.members(
-            snapshot_file, len(volume_walk.normal_paths(root, paths))
-        )
+        return volume_snapshot.members(snapshot_file, len(volume_walk.normal_paths(root, paths)))
 
     def stamped_here(self, path: Path) -> bool:
         return volume_kernel.stamped_here(path)
+
+    def sqlite_copies(
+        self,
+        root: Path,
+        paths: Sequence[str],
+        exclude: Sequence[str],
+        places: Sequence[Path],
+        owner: str,
+    ) -> contextlib.AbstractContextManager[volume_sqlite.SqliteCopies]:
+        return volume_sqlite.copies(root, paths, exclude, places, owner)
 
     def survey(self, root: Path, paths: Sequence[str], exclude: Sequence[str]) -> Survey:
         """What pack_command would write, and warnings of what it leaves out."""

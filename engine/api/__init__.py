@@ -180,8 +180,9 @@ class Engine(Response):
 
         ConfigurationError, with what to do, when it is missing or wrong."""
         from engine import settings_file
+        from engine.operations import discovery
 
-        return cls(settings_file.load(config))
+        return cls(discovery.remembered(settings_file.load(config)))
 
     @property
     def settings(self) -> Settings:
@@ -312,7 +313,7 @@ class Engine(Response):
         """Start a backup job; no sources means all. Returns the job's id. A method is for some
         kinds, logical and physical for databases, full for the others: it leaves the rest out.
         UsageError for one that is named."""
-        chosen = [self.settings.source(name) for name in sources] or list(self.settings.sources)
+        chosen = [self.settings.source(name) for name in sources] or self.hosts.sources()
         if method:
             databases = method in ("logical", "physical")
             fits = [s for s in chosen if (s.kind == "database") == databases]
@@ -331,7 +332,9 @@ class Engine(Response):
                 f"Add a [[source]] to {self.settings.file}",
             )
         title = f"backup {', '.join(names)}"
-        return self.door.launch("backup", {"sources": names, "method": method}, title, names)
+        # All of them are told by none, so that the job finds sources labelled since.
+        given = names if sources or kind or method else []
+        return self.door.launch("backup", {"sources": given, "method": method}, title, names)
 
     def start_restore(self, request: RestoreRequest, passphrase: str | None = None) -> str:
         """Start a restore job. UsageError when request.confirm is not the plan's confirm_name."""

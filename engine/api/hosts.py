@@ -16,6 +16,7 @@ from engine.core.host_facts import HostFacts
 from engine.core.host_rebuild import RebuildRequest
 from engine.core.host_set import HostSet, SetEntry
 from engine.core.snapshot import SnapshotEntry
+from engine.settings import SourceSettings
 
 if TYPE_CHECKING:
     from engine.operations.context import Context
@@ -108,6 +109,18 @@ class Hosts:
 
         kit.write(self._door.settings, self._door.repo().cipher, folder)
         return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+    def sources(self) -> list[SourceSettings]:
+        """Those of the configuration and those that labels are known to ask for; Docker is asked
+        where there is none."""
+        settings = self._door.settings
+        if settings.sources:
+            return list(settings.sources)
+        from engine import wiring
+        from engine.operations import discovery
+
+        found, _ = discovery.with_labelled(settings, wiring.containers(settings.docker))
+        return list(found.sources)
 
     def coverage(self) -> Coverage | None:
         """What nothing protects here and what is protected and gone, as a backup last saw it."""

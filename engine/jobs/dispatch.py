@@ -12,7 +12,7 @@ import msgspec
 
 from engine import settings_file, wiring
 from engine.core.errors import UsageError
-from engine.core.events import Emit, Result
+from engine.core.events import Emit, Result, Warned
 from engine.core.recovery import RestoreRequest
 from engine.jobs import aftermath, debris, incident_jobs, locks, procfs
 from engine.jobs.identity import host_name, user_name
@@ -20,6 +20,7 @@ from engine.jobs.lease import Lease
 from engine.operations.context import Context
 from engine.repository import Repository, failover
 from engine.repository.lease import StoreHolder
+from engine.settings import Settings
 
 Secrets = Mapping[str, bytes]
 
@@ -41,7 +42,7 @@ def run_operation(
     if known is None:
         raise UsageError(f"there is no operation {operation!r}", "`mentat-dr --help` lists them.")
     configured = replace(settings_file.load(config_file), state=state)
-    settings = failover.applied(configured, failover.load(state))
+    settings = _labelled(failover.applied(configured, failover.load(state)), operation, emit)
 
     def lease(source: str) -> AbstractContextManager[object]:
         return Lease.acquire(state, source, job_id, operation, emit=emit)
@@ -69,6 +70,19 @@ def run_operation(
     aftermath.tell(settings, job_id, emit, result)
     incident_jobs.copy_audit(ctx)
     return result
+
+
+def _labelled(settings: Settings, operation: str, emit: Emit) -> Settings:
+    """The settings with the sources that containers' labels ask for. Backups look for them; the
+    others only where a backup found some."""
+    from engine.operations import discovery
+
+    if operation != "backup" and discovery.remembered(settings) == settings:
+        return settings
+    found, problems = discovery.with_labelled(settings, wiring.containers(settings.docker))
+    for problem in problems:
+        emit(Warned("label", problem))
+    return found
 
 
 def _myself(job_id: str, operation: str) -> StoreHolder:

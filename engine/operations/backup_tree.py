@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.core.errors import SourceMissing
+from engine.core.events import Output
 from engine.core.snapshot import TreeFacts
 from engine.operations.progress import Phase
 from engine.operations.streams import pack
@@ -64,7 +65,10 @@ def _pack(session: Session, tree: TreeFacts) -> None:
     ctx, source = session.ctx, session.source
     root = Path(tree.root)
     incremental = session.follow(tree)
+    # Beside a volume's own folder, where no container looks; else with our state.
+    places = (root.parent, ctx.state) if tree.volume else (ctx.state, Path("/var/tmp"))
     with (
+        ctx.trees.sqlite_copies(root, tree.paths, source.exclude, places, source.name) as copies,
         session.writer(FILES) as writer,
         ThreadPoolExecutor(1, thread_name_prefix="survey") as pool,
         Phase(ctx.emit, f"pack {source.name}", "Pack", source.name) as phase,
@@ -77,9 +81,12 @@ def _pack(session: Session, tree: TreeFacts) -> None:
             command = ctx.trees.pack_command(
                 root, tree.paths, source.exclude, counter.listing, incremental
             )
+            command = copies.shown_to(command)
             packed = pack(ctx, writer, FILES, command, phase, explain=ctx.trees.pack_error)
         said = ctx.trees.pack_warnings(packed.ended[0].stderr, root)
-        told = [*said, *survey.result().warnings]
+        told = [*copies.warnings, *said, *survey.result().warnings]
+        if copies.databases:
+            ctx.emit(Output(f"{copies.databases} SQLite files copied as of one moment each"))
         session.warnings.extend(dict.fromkeys(told))  # tar and the survey may say the same
         writer.complete()
     session.artifacts.append(packed.artifact)

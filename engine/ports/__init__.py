@@ -10,7 +10,7 @@ from engine.ports.databases import Database, Dump, Loading, PhysicalCopy, Physic
 from engine.ports.processes import Processes, RunningPipeline, StreamTap
 from engine.ports.stores import Locking, ObjectStore, PendingUpload, StoredObject, Upload
 from engine.ports.telling import AlertSource, Clock, Metrics, Notifier, Silencer
-from engine.ports.trees import MemberCounter, Trees, TreeSurvey
+from engine.ports.trees import MemberCounter, SqliteCopies, Trees, TreeSurvey
 
 __all__ = [
     "AlertSource",
@@ -38,6 +38,7 @@ __all__ = [
     "RunningPipeline",
     "SignatureCheck",
     "Silencer",
+    "SqliteCopies",
     "StoredObject",
     "StreamTap",
     "TreeSurvey",

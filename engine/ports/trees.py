@@ -37,6 +37,19 @@ class TreeSurvey(Protocol):
         """Sockets, and mount points inside."""
 
 
+class SqliteCopies(Protocol):
+    """Consistent copies of the SQLite files in a tree."""
+
+    databases: int
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """The files that are packed as they are, and why."""
+
+    def shown_to(self, command: Command) -> Command:
+        """The pack command, run where the copies stand under the files' names."""
+
+
 class Trees(Protocol):
     """Files: volumes and configuration paths, by GNU tar. Errors are TreeError's."""
 
@@ -53,6 +66,17 @@ class Trees(Protocol):
 
         changed_since is the path of a snapshot file (GNU tar's listed incremental): where it
         exists, only what changed since it was written is packed; it then tells of this pack."""
+
+    def sqlite_copies(
+        self,
+        root: Path,
+        paths: Sequence[str],
+        exclude: Sequence[str],
+        places: Sequence[Path],
+        owner: str,
+    ) -> AbstractContextManager[SqliteCopies]:
+        """Copies of the tree's SQLite files by the online backup, gone after the block. places:
+        folders for them, one on the files' own file system serves; owner: who packs."""
 
     def backdate(self, snapshot_file: Path) -> None:
         """Let the next pack by it look somewhat further back than it says, since clocks of files

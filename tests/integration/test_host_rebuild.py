@@ -62,6 +62,7 @@ def lost_host(
             else:
                 expect(site.backup())
         truth = root / "truth"
+        truth.mkdir()
         folder = lab.volume_path(shop.uploads)
         subprocess.run(["rsync", "-aHAX", f"{folder}/", f"{truth}/uploads/"], check=True)
         subprocess.run(["rsync", "-aHAX", f"{shop.conf}/", f"{truth}/conf/"], check=True)
