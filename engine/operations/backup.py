@@ -93,8 +93,8 @@ def _outcomes(
     if source.kind == "database" and method is None and source.methods:
         try:
             methods = _due(ctx, source)
-        except MentatError as error:
-            yield error
+        except MentatError as unknown:
+            yield unknown
             return
     for each in methods:
         try:

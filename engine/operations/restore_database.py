@@ -66,6 +66,8 @@ def part_refusal(request: RestoreRequest, manifest: Manifest) -> str:
         return "a physical snapshot is restored as a whole, not by schemas or tables"
     if request.target.where == "in-place":
         return "schemas and tables are not switched in by themselves: rows of others refer to them"
+    if request.until is not None:
+        return "logs are replayed onto a whole snapshot, not onto single schemas or tables"
     return ""
 
 

@@ -20,6 +20,7 @@ from engine.operations.progress import Phase
 from engine.operations.restore_tree import LABEL, kept_words, require_space
 from engine.operations.streams import announce, unpack
 from engine.ports import Container, Database, Volume
+from engine.settings import SourceSettings
 
 if TYPE_CHECKING:
     from engine.operations.restore import Restoring
@@ -28,8 +29,10 @@ _READY_SECONDS = 300.0  # a server may have to apply what was written while the 
 _PREPARE_SECONDS = 6 * 3600.0
 _ROOM = 1.1
 _IDLE = ("sleep", "604800")
-# Alone, without accounts or binlogs: nothing is changed by looking.
-_LOOKING = ("--skip-grant-tables", "--skip-log-bin", "--event-scheduler=OFF")
+# Without binlogs or events of its own: nothing is changed by looking. And without accounts, since
+# those of the snapshot may not be those that are configured now.
+_LOOKING = ("--skip-log-bin", "--event-scheduler=OFF")
+_OPEN = "--skip-grant-tables"
 _USUAL = "/var/lib/mysql"
 
 
@@ -204,16 +207,34 @@ def _prove(restoring: Restoring, volume: Volume, model: Container | None) -> dic
             mounts={volume.name: _directory(restoring)},
             labels={LABEL: "verify"},
             network="none",
-            command=[*_own_arguments(model), *_LOOKING, *_way(restoring).looking],
+            command=[
+                *_own_arguments(model),
+                *_LOOKING,
+                *(() if restoring.request.until else (_OPEN,)),
+                *_way(restoring).looking,
+            ],
         )
         containers.start(looking)
         try:
-            database = ctx.database(restore_database.way_in(restoring, looking, ""), looking)
+            database = ctx.database(_way_in(restoring, looking), looking)
             proven = _compare(restoring, looking, database)
             containers.stop(looking)  # cleanly: its last pages are on the disk
         finally:
             containers.remove_container(looking)
     return proven
+
+
+def _way_in(restoring: Restoring, container: str) -> SourceSettings:
+    """How to log in to the server that looks at the files. What is replayed into it may be about
+    accounts, so then it has them, and the configured one must be among those of the snapshot."""
+    if restoring.request.until is None:
+        return restore_database.way_in(restoring, container, "")
+    if restoring.source is None:
+        raise UsageError(
+            f"no source {restoring.request.source} is configured, so its account is not known",
+            "Add it to the configuration, or restore the snapshot without --at.",
+        )
+    return replace(restoring.source, container=container, address="", socket="")
 
 
 def _own_arguments(model: Container | None) -> Sequence[str]:
@@ -268,7 +289,8 @@ def _told(position: BinlogPosition) -> dict[str, object]:
 def _words(facts: DatabaseFacts, proven: dict[str, object]) -> str:
     tables = facts.objects.get("tables")
     told = f"{tables} tables found" if tables is not None else "all tables read"
-    return f"{told}, {proven['rows']} rows compared" if facts.tables else told
+    told += f", {proven['rows']} rows compared" if facts.tables else ""
+    return told + replay_binlogs.summary(proven)
 
 
 def _to_container(restoring: Restoring) -> Result:
