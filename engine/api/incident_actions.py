@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.core.errors import UsageError
 from engine.core.objectives import Level
-from engine.core.recovery import RestorePlan, RestoreRequest, Target
+from engine.core.recovery import RestorePlan, RestoreRequest, Target, Until
 from engine.core.runbook_actions import ACTIONS
 
 if TYPE_CHECKING:
@@ -61,7 +61,9 @@ def _doctor(engine: Engine, given: Parameters, _asked: Asked) -> Looked:
     wanted = _list(given.get("checks", ""))
     found = [f for f in engine.doctor() if not wanted or any(w in f.check for w in wanted)]
     bad = [f for f in found if f.level in ("critical", "unknown")]
-    words = "; ".join(f"{f.check}: {f.message}" for f in bad[:3]) or f"{len(found)} findings, all ok"
+    words = (
+        "; ".join(f"{f.check}: {f.message}" for f in bad[:3]) or f"{len(found)} findings, all ok"
+    )
     facts = {"findings": [f"{f.level} {f.check}: {f.message}" for f in found if f.level != "ok"]}
     return Looked(not bad, words, facts, bad[0].remedy if bad else "")
 
@@ -151,7 +153,7 @@ def _restore(engine: Engine, given: Parameters, asked: Asked) -> Ready:
         host=given.get("host", ""),
         confirm=asked.confirm,
     )
-    request = at_time(request, given.get("at", ""))
+    request = at_time(engine, request, given.get("at", ""))
     plan = engine.plan(request)
     if plan.blockers:
         raise UsageError("; ".join(plan.blockers), "Nothing was changed. Mend this and try again.")
@@ -164,28 +166,36 @@ def _restore(engine: Engine, given: Parameters, asked: Asked) -> Ready:
     )
 
 
-def at_time(request: RestoreRequest, text: str) -> RestoreRequest:
-    """The request for a moment; `latest` and nothing leave it as it is. UsageError."""
+def at_time(engine: Engine, request: RestoreRequest, text: str) -> RestoreRequest:
+    """The request for a moment: by binlogs for a database, by the newest snapshot before it for
+    files. `latest` and nothing leave it as it is, `end` is all that was shipped. UsageError."""
     if text in ("", "latest"):
         return request
+    if text == "end":
+        return replace(request, until=Until(last=True))
     at = datetime.fromisoformat(at_moment(text).replace("Z", "+00:00"))
-    if not hasattr(request, "at"):
+    host = request.host or engine.settings.host
+    rows = [r for r in engine.door.repo().restorable(host, request.source) if r.committed]
+    if any(row.id.method in ("logical", "physical") for row in rows):
+        return replace(request, until=Until(at=at))
+    before = next((row for row in rows if row.id.at <= at), None)
+    if before is None:
         raise UsageError(
-            "this engine cannot restore to a point in time",
-            "Answer latest, or the snapshot's step with an older snapshot.",
+            f"{request.source} has no snapshot from before {at:%Y-%m-%d %H:%M:%S} UTC",
+            "`mentat-dr snapshots` lists those there are.",
         )
-    return replace(request, at=at)  # type: ignore[call-arg,unused-ignore]
+    return replace(request, snapshot=before.id.ref)
 
 
 def at_moment(text: str) -> str:
-    """`latest`, or a time as ISO 8601 in UTC. UsageError."""
-    if text.strip() == "latest":
-        return "latest"
+    """`latest`, `end`, or a time as ISO 8601 in UTC. UsageError."""
+    if text.strip() in ("latest", "end"):
+        return text.strip()
     try:
         at = datetime.fromisoformat(text.strip().replace("Z", "+00:00").replace(" UTC", "+00:00"))
     except ValueError:
         raise UsageError(
-            f"{text!r} is no time", "Write it like 2026-11-22T01:52:07Z, or latest."
+            f"{text!r} is no time", "Write it like 2026-11-22T01:52:07Z, or latest, or end."
         ) from None
     at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     return at.isoformat().replace("+00:00", "Z")
@@ -212,9 +222,42 @@ def _evidence(engine: Engine, given: Parameters, asked: Asked) -> Ready:
     )
 
 
+def _verify(engine: Engine, given: Parameters, asked: Asked) -> Ready:
+    how, names = given["how"], _list(given.get("source", ""))
+    if how not in ("local", "offsite", "restore", "all"):
+        raise UsageError(f"{how!r} cannot be verified", "Give local, offsite, restore or all.")
+    command = ["mentat-dr", "verify", how, *(w for n in names for w in ("--source", n))]
+
+    def start() -> str:
+        return engine.proofs.start_verify(how, names, passphrase=asked.passphrase)  # type: ignore[arg-type]
+
+    return Ready(start, shlex.join(command))
+
+
+def _ship(engine: Engine, given: Parameters, _asked: Asked) -> Ready:
+    names = _list(given.get("source", ""))
+    command = ["mentat-dr", "ship-binlogs", *names]
+    return Ready(lambda: engine.binlogs.start_ship(names), shlex.join(command))
+
+
+def _drill(engine: Engine, given: Parameters, asked: Asked) -> Ready:
+    def start() -> str:
+        return engine.proofs.start_drill(given["what"], passphrase=asked.passphrase)  # type: ignore[arg-type]
+
+    return Ready(start, shlex.join(["mentat-dr", "drill", given["what"]]))
+
+
+def _replicate(engine: Engine, _given: Parameters, _asked: Asked) -> Ready:
+    return Ready(engine.replicas.start, "mentat-dr replicate")
+
+
 JOBS: dict[str, Callable[[Engine, Parameters, Asked], Ready]] = {
     "backup": _backup,
+    "ship-binlogs": _ship,
     "restore": _restore,
+    "verify": _verify,
+    "drill": _drill,
+    "replicate": _replicate,
     "stop-containers": _stop,
     "start-containers": _start,
     "evidence": _evidence,

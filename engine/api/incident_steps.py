@@ -84,6 +84,11 @@ class Steps:
         """Take a step back: by its own action, or by hand, which `undone` then acknowledges."""
         with self._writing(incident_id) as (pen, incident):
             wanted = self._allowed(pen, incident, step, "reverse")
+            if wanted.kind == "decision":  # an answer is taken back by taking it back
+                why = needed(reason, "why it is reversed")
+                return pen.write(
+                    said.StepReversing(wanted.id, why), said.StepReversed(wanted.id, why)
+                )
             if wanted.reverse is None:
                 raise UsageError(
                     f"{wanted.title} has no way back in this runbook", "Write down what you do."

@@ -98,17 +98,13 @@ class Incidents:
 
     # ------------------------------------------------------------ writing
 
-    def pen(
-        self, incident_id: str = "", *, fresh: bool = False
-    ) -> AbstractContextManager[Pen]:
+    def pen(self, incident_id: str = "", *, fresh: bool = False) -> AbstractContextManager[Pen]:
         from engine.jobs import incident_desk
         from engine.operations import incident_journal
 
         state = self._door.settings.state
         where = incident_journal.place(state, incident_id) if fresh else self.place(incident_id)
-        return incident_desk.pen(
-            where, self.who, self._now, self._engine.audit.record, fresh=fresh
-        )
+        return incident_desk.pen(where, self.who, self._now, self._engine.audit.record, fresh=fresh)
 
     def write(
         self, incident_id: str, make: Callable[[Incident], Sequence[IncidentEvent]], *, lead: bool
@@ -168,7 +164,9 @@ class Incidents:
             return held.write(event)
 
     def note(self, text: str, step: str = "", incident_id: str = "") -> Incident:
-        return self.write(incident_id, lambda i: [said.Noted(text, self.named(i, step))], lead=False)
+        return self.write(
+            incident_id, lambda i: [said.Noted(text, self.named(i, step))], lead=False
+        )
 
     def named(self, incident: Incident, step: str) -> str:
         return self.step(incident, step).id if step else ""

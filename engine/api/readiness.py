@@ -112,7 +112,8 @@ class Cards:
 
     def _keys(self) -> list[str]:
         found = []
-        for key in self._engine.keys():
+        on_keyring = self._engine.keys()
+        for key in on_keyring:
             expires = f", expires {key.expires:%Y-%m-%d}" if key.expires else ""
             half = "private key is here" if key.has_secret else "public half only"
             name = key.user_ids[0] if key.user_ids else ""

@@ -1,4 +1,4 @@
-"""What the engine offers for the worst hour: runbooks, incidents, health, cards, the audit trail."""
+"""For the worst hour: runbooks, incidents, health checks, cards, the audit trail."""
 
 from __future__ import annotations
 

@@ -73,7 +73,10 @@ def _commands(facts: CardFacts) -> list[tuple[str, str]]:
         ("see whether everything is recoverable", "mentat-dr status"),
         ("find out what is broken", "mentat-dr doctor"),
         ("see the snapshots", "mentat-dr snapshots"),
-        ("look at a restore without doing it", "mentat-dr restore latest --source S --to DIR --plan"),
+        (
+            "look at a restore without doing it",
+            "mentat-dr restore latest --source S --to DIR --plan",
+        ),
         ("restore beside", "mentat-dr restore latest --source S --to DIR"),
         ("restore a database beside", "mentat-dr restore latest --source S --to container"),
         ("replace the live data", "mentat-dr restore latest --source S --to in-place"),

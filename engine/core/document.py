@@ -46,14 +46,17 @@ class Code:
 Block = Heading | Paragraph | Items | Grid | Code
 _MARKS = re.compile(r"([\\`*_{}\[\]<>#|~])")
 _STYLE = """
-body { font: 11pt/1.45 Georgia, serif; color: #111; max-width: 46em; margin: 2em auto; padding: 0 1em }
+body { font: 11pt/1.45 Georgia, serif; color: #111; max-width: 46em; margin: 2em auto;
+       padding: 0 1em }
 h1, h2, h3, th { font-family: Helvetica, Arial, sans-serif; line-height: 1.2 }
-h1 { font-size: 1.9em } h2 { border-bottom: 1px solid #999; margin-top: 2em } h3 { margin-bottom: .3em }
+h1 { font-size: 1.9em } h3 { margin-bottom: .3em }
+h2 { border-bottom: 1px solid #999; margin-top: 2em }
 table { border-collapse: collapse; width: 100%; margin: .8em 0; font-size: .92em }
 th, td { border: 1px solid #bbb; padding: .25em .5em; text-align: left; vertical-align: top }
 pre { background: #f3f3f3; border: 1px solid #ccc; padding: .6em; white-space: pre-wrap;
       overflow-wrap: anywhere; font-size: .85em }
-ul.tick { list-style: none; padding-left: .2em } ul.tick li::before { content: "\\2610\\00a0\\00a0" }
+ul.tick { list-style: none; padding-left: .2em }
+ul.tick li::before { content: "\\2610\\00a0\\00a0" }
 @page { margin: 18mm }
 @media print { body { margin: 0; max-width: none } h2.page { break-before: page }
                h2, h3 { break-after: avoid } pre, tr, li { break-inside: avoid } }
@@ -127,7 +130,8 @@ def _html(block: Block) -> str:
         case Heading(text=text, level=level, page=page):
             return f"<h{level}{' class=page' if page else ''}>{_safe(text)}</h{level}>"
         case Paragraph(text=text, strong=strong):
-            return f"<p><strong>{_safe(text)}</strong></p>" if strong else f"<p>{_safe(text)}</p>"
+            said = _safe(text.replace("\n\n", "\0").replace("\n", " ").replace("\0", "\n"))
+            return f"<p><strong>{said}</strong></p>" if strong else f"<p>{said}</p>"
         case Items(lines=lines, tick=tick):
             items = "".join(f"<li>{_safe(line)}</li>" for line in lines)
             return f"<ul{' class=tick' if tick else ''}>{items}</ul>"
@@ -159,13 +163,15 @@ def _plain(block: Block, width: int) -> str:
             said = inert(text)
             return f"{said}\n{('-' if level < 3 else '.') * min(width, len(said))}"
         case Paragraph(text=text):
-            lines = inert(text).split("\n")
-            return "\n".join(textwrap.fill(line, width) for line in lines)
+            parts = inert(text).split("\n\n")
+            return "\n\n".join(textwrap.fill(part.replace("\n", " "), width) for part in parts)
         case Items(lines=lines, tick=tick):
             sign = "[ ] " if tick else "- "
             return "\n".join(_hang(inert(line), sign, width) for line in lines)
         case Grid(head=head, rows=rows):
-            return _grid([[inert(cell).replace("\n", " ") for cell in row] for row in (head, *rows)])
+            return _grid(
+                [[inert(cell).replace("\n", " ") for cell in row] for row in (head, *rows)]
+            )
         case Code(text=text):
             return textwrap.indent(inert(text), "    ")
 

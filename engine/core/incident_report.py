@@ -26,7 +26,10 @@ def blocks(
     measured = measured or {}
     made: list[Block] = [Paragraph(_verdict(incident, now), strong=True)]
     made.append(Grid(("what", "value"), _facts(incident, now)))
-    made += [Heading("Times against targets"), Grid(("", "target", "actual"), _targets(incident, now))]
+    made += [
+        Heading("Times against targets"),
+        Grid(("", "target", "actual"), _targets(incident, now)),
+    ]
     made += [Heading("Steps"), Grid(_STEP_HEAD, _steps(incident, now, measured))]
     made += [Heading("Timeline"), Grid(("UTC", "who", "what"), timeline(incident, lines))]
     if incident.evidence:
@@ -126,10 +129,6 @@ def sentence(incident: Incident, line: Line) -> str:
         return f"{incident.runbook.number(step_id)} {step.title}" if step else step_id
 
     match event:
-        case said.Declared(mode=mode):
-            return f"declared {mode}: {incident.runbook.title}"
-        case said.ValueSet(name=what, value=value):
-            return f"{what} is {value}"
         case said.StepBegan(step=step, attempt=attempt):
             return f"began {name(step)}" + (f", attempt {attempt}" if attempt > 1 else "")
         case said.StepJob(step=step, job=job, host=host):
@@ -144,16 +143,19 @@ def sentence(incident: Incident, line: Line) -> str:
             return f"reverses {name(step)}: {reason}"
         case said.StepReversed(step=step, note=note):
             return f"reversed {name(step)}" + (f": {note}" if note else "")
-        case said.ApprovalAsked(step=step):
-            return f"asks for approval of {name(step)}"
-        case said.Approved(step=step):
-            return f"approves {name(step)}"
+        case said.ApprovalAsked() | said.Approved():
+            asks = isinstance(event, said.ApprovalAsked)
+            return f"{'asks for approval of' if asks else 'approves'} {name(event.step)}"
         case _:
             return _other(event)
 
 
 def _other(event: said.IncidentEvent) -> str:
     match event:
+        case said.Declared(mode=mode, runbook=book):
+            return f"declared {mode}: {book.get('title', '')}"
+        case said.ValueSet(name=what, value=value):
+            return f"{what} is {value}"
         case said.Noted(text=text):
             return f"note: {text}"
         case said.EvidenceKept(name=name, sha256=digest):

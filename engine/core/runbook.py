@@ -49,7 +49,7 @@ class Deed:
 
 @dataclass(frozen=True, slots=True)
 class Reverse:
-    """How a step is taken back: in words, as a bare command, and as an action where there is one."""
+    """How a step is taken back: in words, as a bare command, as an action where there is one."""
 
     instructions: str
     command: str = ""

@@ -38,9 +38,8 @@ ACTIONS: Mapping[str, Action] = {
     "restore": Action(
         "restore", "job", ("source", "to"), ("snapshot", "at", "host", "name"), secret=True
     ),
-    "release": Action("remove old data put aside", "job", ("source",)),
-    "verify": Action("verify backups", "job", ("how",), ("source",)),
-    "drill": Action("rehearse a recovery", "job", ("what",)),
+    "verify": Action("verify backups", "job", ("how",), ("source",), secret=True),
+    "drill": Action("rehearse a recovery", "job", ("what",), secret=True),
     "replicate": Action("copy the repository to its replica", "job"),
     "stop-containers": Action("stop containers", "job", ("containers",)),
     "start-containers": Action("start containers", "job", ("containers",)),

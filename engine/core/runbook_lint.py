@@ -90,16 +90,7 @@ def _step(book: Runbook, step: Step) -> list[tuple[Weight, str]]:
         if book.step(need) is None:
             found.append(("error", f"it needs {need!r}, which is no step"))
     found += _when(book, step)
-    if step.kind == "action" and step.action is None:
-        found.append(("error", "it is an action without one"))
-    if step.kind in ("manual", "decision") and step.action is not None:
-        found.append(("error", f"a {step.kind} step runs no action"))
-    if step.kind == "decision" and bool(step.options) == bool(step.ask):
-        found.append(("error", "a decision has either options or something to ask"))
-    if step.kind != "decision" and (step.options or step.ask):
-        found.append(("error", "only a decision has answers"))
-    if step.kind in ("action", "check") and not step.command:
-        found.append(("error", "no bare command for when this product is gone"))
+    found += [("error", what) for what in _kind(step)]
     if step.expected is None and step.kind != "decision" and step.phase != "close":
         found.append(("warning", "no expected duration: the projected finish leaves it out"))
     if step.risk == "destroys" and not step.approval:
@@ -112,6 +103,21 @@ def _step(book: Runbook, step: Step) -> list[tuple[Weight, str]]:
             if place not in known:
                 found.append(("error", f"nothing fills {{{place}}}"))
     return found
+
+
+def _kind(step: Step) -> list[str]:
+    """What does not go with the step's kind."""
+    wrong = {
+        "it is an action without one": step.kind == "action" and step.action is None,
+        f"a {step.kind} step runs no action": step.kind in ("manual", "decision")
+        and step.action is not None,
+        "a decision has either options or something to ask": step.kind == "decision"
+        and bool(step.options) == bool(step.ask),
+        "only a decision has answers": step.kind != "decision" and bool(step.options or step.ask),
+        "no bare command for when this product is gone": step.kind in ("action", "check")
+        and not step.command,
+    }
+    return [what for what, so in wrong.items() if so]
 
 
 def known_places(book: Runbook) -> frozenset[str]:

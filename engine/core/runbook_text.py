@@ -29,9 +29,7 @@ def targets(book: Runbook) -> str:
     return ", ".join(parts)
 
 
-def blocks(
-    book: Runbook, values: Mapping[str, str], today: date, *, level: int = 2
-) -> list[Block]:
+def blocks(book: Runbook, values: Mapping[str, str], today: date, *, level: int = 2) -> list[Block]:
     """One runbook for paper: each step with boxes, commands by hand, and the way back."""
     made: list[Block] = [Paragraph(book.summary)]
     facts = [line for line in (targets(book), book.rto_note) if line]
@@ -44,7 +42,9 @@ def blocks(
         rows = [(t.whom, t.when, fill(t.what, values)) for t in book.tellings]
         made += [Heading("Whom to tell what", level), Grid(("whom", "when", "what"), rows)]
     if book.parameters:
-        rows3 = [(p.name, p.title, values.get(p.name) or p.usual or "_" * 20) for p in book.parameters]
+        rows3 = [
+            (p.name, p.title, values.get(p.name) or p.usual or "_" * 20) for p in book.parameters
+        ]
         made += [Heading("What must be known", level), Grid(("name", "what", "value"), rows3)]
     for phase in PHASES:
         steps = [step for step in book.steps if step.phase == phase]

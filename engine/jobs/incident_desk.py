@@ -23,7 +23,11 @@ class Pen:
     """Held: nobody else writes. `incident` is as of the last line."""
 
     def __init__(
-        self, where: Place, incident: Incident | None, who: Who, clock: Callable[[], datetime],
+        self,
+        where: Place,
+        incident: Incident | None,
+        who: Who,
+        clock: Callable[[], datetime],
         audit: Audit,
     ) -> None:
         self._where, self._who, self._clock, self._audit = where, who, clock, audit

@@ -1,7 +1,8 @@
 """The audit trail on disk and in the store: who did what, from where, when.
 
-`<state>/audit.jsonl` here, `v1/<host>/journal/audit/<first line's number>.jsonl` in the store. Every
-line is on the disk before the act it tells of goes on; a trail that cannot be written stops the act.
+`<state>/audit.jsonl` here, `v1/<host>/journal/audit/<first line's number>.jsonl` in the store.
+Every line is on the disk before the act it tells of goes on; a trail that cannot be written stops
+the act.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Keeping evidence: files, and containers' logs and definitions, encrypted and hashed, in the store.
+"""Keeping evidence: files, containers' logs and definitions, encrypted and hashed, in the store.
 
 `v1/<host>/journal/incidents/<id>/evidence/<UTC>-<name>.zst.gpg`; its hashes stand in the journal.
 """

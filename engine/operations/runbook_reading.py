@@ -11,7 +11,6 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-from engine.core.durations import parse_duration
 from engine.core.errors import ConfigurationError
 from engine.core.runbook import (
     ASKS,
