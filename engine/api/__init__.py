@@ -220,8 +220,9 @@ class Engine(Response):
         )
         rows = listing.rows if listing else ()
         coverage = discovery.covered(self.settings.state)
+        logs = self.binlogs.ranges(refresh=refresh)
         taken = posture.take(
-            self.settings, rows, store, kept.shown(self.settings.state), now, coverage
+            self.settings, rows, store, kept.shown(self.settings.state), now, coverage, logs
         )
         taken = forecasts.put_in(self.settings, taken)
         replicas = self.replicas.posture(listing, now, ask=asking)

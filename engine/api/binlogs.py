@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from engine.repository.binlogs import BinlogStore
 
 _FILE = "binlogs.json"
+_FRESH = timedelta(minutes=1)
 _MARKS = 2000  # told at once
 
 
@@ -94,17 +95,22 @@ class Binlogs:
         snapshots = [row.id for row in rows if row.committed and not row.aside]
         return compute(shipped, snapshots, now)
 
-    def ranges(self, *, refresh: bool) -> Mapping[str, RecoveryRange]:
+    def ranges(self, *, refresh: bool | None) -> Mapping[str, RecoveryRange]:
         """The ranges of our own databases, by source; what was last heard where the store does
-        not answer or refresh is False. Never raises for a store."""
+        not answer or refresh is False. None asks where that is older than a minute: logs move
+        on faster than snapshots. Never raises for a store."""
         kept = self._load()
-        if not refresh:
+        if refresh is False:
             return {name: known.range for name, known in kept.items()}
         from engine import wiring
 
         shown = self._door.settings.repository.shown
+        now = wiring.utc_now()
         found = {}
         for source in self._databases():
+            if refresh is None and source.name in kept and now - kept[source.name].at < _FRESH:
+                found[source.name] = kept[source.name]
+                continue
             try:
                 told = self.range(source.name)
             except (StoreError, MentatError):
@@ -112,8 +118,9 @@ class Binlogs:
                     found[source.name] = kept[source.name]
                 continue
             if told.shipped_to is not None:
-                found[source.name] = _Kept(shown, wiring.utc_now(), told)
-        self._save(found)
+                found[source.name] = _Kept(shown, now, told)
+        if found != kept:
+            self._save(found)
         return {name: known.range for name, known in found.items()}
 
     def marks(

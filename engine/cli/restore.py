@@ -7,11 +7,12 @@ from dataclasses import replace
 import click
 
 from engine.api import Engine, RestorePlan, RestoreRequest, Target
-from engine.cli import kept, passphrases, plan_text, restore_host, selection
+from engine.cli import kept, moments, passphrases, plan_text, restore_host, selection
 from engine.cli.completion import source_names
 from engine.cli.invocation import Invocation, finish, shared
 from engine.cli.output import absolute, ask, interactive
 from engine.cli.watch import start_or_watch
+from engine.core.binlog_moment import parse_until
 from engine.core.errors import MentatError, UsageError
 
 
@@ -24,6 +25,7 @@ from engine.core.errors import MentatError, UsageError
 @click.option("--name", default="", metavar="NAME", help="Of the fresh container.")
 @click.option("--schema", "schemas", multiple=True, metavar="S", help="Only this schema.")
 @click.option("--table", "tables", multiple=True, metavar="S.T", help="Only this table.")
+@moments.options
 @click.option("--plan", "plan_only", is_flag=True, help="Show what would happen, and stop.")
 @click.option("--confirm", default="", metavar="NAME", help="What the plan asks to be typed.")
 @click.option("--passphrase-file", default="", metavar="FILE", help="Mode 0600.")
@@ -43,6 +45,10 @@ def command(
     name: str,
     schemas: tuple[str, ...],
     tables: tuple[str, ...],
+    at: str,
+    before_transaction: str,
+    before: str,
+    before_position: str,
     plan_only: bool,
     confirm: str,
     passphrase_file: str,
@@ -58,6 +64,9 @@ def command(
     --to DIR         into a directory that is empty or does not exist
     --to container   into a fresh container of the image it ran on
     --to in-place    beside the live data, verified, then switched; the old data is kept
+
+    With --at, --before... the snapshot before that moment is taken, unless another is named, and
+    the binary logs shipped since are replayed up to exactly there.
 
     With --host H and nothing else: the whole host, from one of its sets, onto this machine.
 
@@ -76,9 +85,22 @@ def command(
             accept_unsigned=accept_unsigned,
             detach=detach,
         )
-    request = _request(engine, snapshot, source, to, host, name, accept_unsigned)
+    until = parse_until(
+        at=at,
+        before_transaction=before_transaction,
+        before=before,
+        before_position=before_position,
+    )
+    if until and not (source and to):
+        raise UsageError("to a moment of which source, and where to?", "Add --source and --to.")
+    if until and snapshot in ("", "latest"):
+        request = RestoreRequest(
+            source, "latest", _target(to, name), host=host, accept_unsigned=accept_unsigned
+        )
+    else:
+        request = _request(engine, snapshot, source, to, host, name, accept_unsigned)
     request = replace(request, schemas=schemas, tables=tuple(_table(text) for text in tables))
-    plan = engine.plan(request)
+    plan = engine.plan(replace(request, until=until))
     output = invocation.output
     if plan_only and output.json:
         output.document(plan_text.document(plan))
@@ -90,7 +112,8 @@ def command(
         raise MentatError(
             "; ".join(plan.blockers), "Nothing was changed. Mend this, then try again."
         )
-    request = plan_text.confirmed(request, _confirmation(plan, confirm))
+    # The plan's own: it names the snapshot and the place that were found.
+    request = plan_text.confirmed(plan.request, _confirmation(plan, confirm))
     given = passphrases.Given(passphrase_file, passphrase_fd)
     job_id = engine.start_restore(request, passphrases.obtain(engine, given))
     finish(start_or_watch(engine, job_id, output, detach))

@@ -10,6 +10,7 @@ from engine.core.snapshot import Kind, SnapshotId
 
 if TYPE_CHECKING:
     from engine.core.catalogue import HostPosture
+    from engine.core.recovery_range import RecoveryRange
     from engine.core.replicas import ReplicaPosture
 
 Level = Literal["ok", "warning", "critical", "unknown"]
@@ -41,6 +42,7 @@ class SourcePosture:
     reasons: tuple[str, ...]
     newest_bytes: int = 0  # stored, of the newest snapshot and all it builds on
     rto_forecast: float | None = None  # seconds a recovery should take now; None: never measured
+    range: RecoveryRange | None = None  # what shipped binary logs add; None: none were shipped
 
     def age(self, now: datetime) -> timedelta | None:
         return now - self.recoverable_to if self.recoverable_to else None

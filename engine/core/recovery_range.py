@@ -272,29 +272,28 @@ def _refusal(
     return problem, f"The nearest possible: --at {near}"
 
 
-def route_from(
+def routes_to(
     shipped: Shipped,
     snapshots: Collection[SnapshotId],
     stop: Place,
     now: datetime,
     chosen: SnapshotId | None = None,
-) -> Route:
-    """The newest snapshot (or the chosen one) before a place in the log. UsageError when none
-    leads there."""
-    best: Route | None = None
-    for run in runs(shipped, now):
-        if not run.holds(stop):
-            continue
-        for anchor in anchored(shipped, run, snapshots):
-            fits = anchor.place.order <= stop.order and chosen in (None, anchor.snapshot)
-            if fits and (best is None or anchor.place.order >= best.anchor.place.order):
-                best = Route(anchor, run)
-    if best is None:
+) -> list[Route]:
+    """Every snapshot (or the chosen one) before a place in the log, the nearest first. UsageError
+    when none leads there."""
+    found = [
+        Route(anchor, run)
+        for run in runs(shipped, now)
+        if run.holds(stop)
+        for anchor in anchored(shipped, run, snapshots)
+        if anchor.place.order <= stop.order and chosen in (None, anchor.snapshot)
+    ]
+    if not found:
         raise UsageError(
             f"no snapshot of {shipped.source} leads to {stop}",
-            "`mentat-dr show latest --source NAME` tells which moments can be had.",
+            f"The range: mentat-dr show latest --source {shipped.source}",
         )
-    return best
+    return sorted(found, key=lambda route: route.anchor.place.order, reverse=True)
 
 
 def latest_route(

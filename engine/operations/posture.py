@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from engine.core.chains import Links
@@ -16,7 +16,9 @@ from engine.core.objectives import (
     judge,
     worst,
 )
+from engine.core.recovery_range import RecoveryRange
 from engine.core.snapshot import SnapshotEntry
+from engine.operations.posture_logs import with_logs
 from engine.settings import Settings, SourceSettings
 
 _STALE = timedelta(hours=1)
@@ -31,9 +33,15 @@ def take(
     kept: Sequence[KeptData],
     now: datetime,
     coverage: Coverage | None = None,
+    ranges: Mapping[str, RecoveryRange] | None = None,
 ) -> Posture:
-    """The posture of this host's sources. rows: newest first, of any host."""
-    sources = tuple(_source(settings, source, rows, now) for source in settings.sources)
+    """The posture of this host's sources. rows: newest first, of any host; ranges: what shipped
+    logs add, by source."""
+    known = ranges or {}
+    sources = tuple(
+        with_logs(source, _source(settings, source, rows, now), rows, known.get(source.name), now)
+        for source in settings.sources
+    )
     return Posture(
         host=settings.host,
         environment=settings.environment,

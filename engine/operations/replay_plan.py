@@ -21,8 +21,8 @@ from engine.core.recovery_range import (
     Run,
     anchored,
     latest_route,
-    route_from,
     route_to_time,
+    routes_to,
     runs,
 )
 from engine.core.snapshot import SnapshotEntry, SnapshotId
@@ -90,10 +90,26 @@ def _route(
     if until.at is not None:
         return route_to_time(shipped, committed, until.at, now, chosen)
     if until.file:
-        stop = _stop(shipped, until, now)
-        return route_from(shipped, committed, stop, now, chosen)
-    stop = _place_of(store, shipped, until.gtid or until.before_gtid, now)
-    return route_from(shipped, committed, stop, now, chosen)
+        return routes_to(shipped, committed, _stop(shipped, until, now), now, chosen)[0]
+    gtid = (until.gtid or until.before_gtid).lower()
+    segment = _segment_of(store, shipped, gtid, now)
+    end = Place(segment.chain, segment.file, segment.end)
+    for route in routes_to(shipped, committed, end, now, chosen):
+        begins_before = route.anchor.place.order <= (segment.number, segment.start)
+        if begins_before or not _holds(store, route.anchor.snapshot, gtid):
+            return route
+    raise UsageError(
+        f"every snapshot that leads to {gtid} holds it already",
+        "Choose a later moment, or restore the snapshot as it is.",
+    )
+
+
+def _holds(store: BinlogStore, snapshot: SnapshotId, gtid: str) -> bool:
+    """Whether a snapshot was taken after that transaction."""
+    facts = store.manifest(snapshot).database
+    if facts is None or facts.position is None or not facts.position.gtid_set:
+        return True
+    return parse(facts.flavor, facts.position.gtid_set).has(gtid)
 
 
 def _stop(shipped: Shipped, until: Until, now: datetime) -> Place:
@@ -109,18 +125,18 @@ def _stop(shipped: Shipped, until: Until, now: datetime) -> Place:
     )
 
 
-def _place_of(store: BinlogStore, shipped: Shipped, gtid: str, now: datetime) -> Place:
-    """The beginning of the segment that holds a transaction: a snapshot before that leads to it.
-    Newest run first; each is searched by halves, since sets only grow."""
+def _segment_of(store: BinlogStore, shipped: Shipped, gtid: str, now: datetime) -> Segment:
+    """The segment that holds a transaction. Newest run first; each is searched by halves, since
+    sets only grow."""
     if not is_gtid(gtid):
         raise UsageError(
             f"{gtid!r} names no transaction",
             "Give one as the server does: UUID:NUMBER (MySQL) or DOMAIN-SERVER-NUMBER (MariaDB).",
         )
     for run in reversed(runs(shipped, now)):
-        segment = _holding(store, run, gtid.lower())
+        segment = _holding(store, run, gtid)
         if segment is not None:
-            return Place(segment.chain, segment.file, segment.start)
+            return segment
     raise UsageError(
         f"transaction {gtid} is in no shipped log",
         "See what was shipped: mentat-dr show latest --source NAME",

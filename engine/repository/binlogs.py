@@ -24,6 +24,7 @@ from engine.core.binlog import (
     shipped,
 )
 from engine.core.errors import DamageError, ManifestAltered, MentatError, ObjectMissing, StoreError
+from engine.core.snapshot import Manifest, SnapshotId
 from engine.ports import ObjectStore
 from engine.repository.reading import read_artifact
 from engine.repository.repository import Repository
@@ -143,6 +144,10 @@ class BinlogStore:
                 f"the index of {segment.name} is gone", "Choose a moment before it."
             ) from failure
         raise failure
+
+    def manifest(self, snapshot: SnapshotId) -> Manifest:
+        """Of a snapshot of this source, trusted."""
+        return self._repository.trusted(snapshot)
 
     def read(
         self,

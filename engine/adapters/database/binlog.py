@@ -194,7 +194,7 @@ class ServerBinlogs:
             fitting = [
                 name
                 for name in ("mariadb-binlog", "mysqlbinlog")
-                if name in programs and ("MariaDB" in programs[name]) == own
+                if name in programs and _of_mariadb(name, programs[name]) == own
             ]
             self._probed = _Found(next(iter(fitting), ""), "+readable" in programs)
         return self._probed
@@ -269,3 +269,8 @@ class ServerBinlogs:
                 "another snapshot or a time before; nothing live was changed."
             )
         return error
+
+
+def _of_mariadb(program: str, version: str) -> bool:
+    """MariaDB's program counts its own versions (3.5), MySQL's has its server's (8.4, 9.7)."""
+    return program.startswith("mariadb") or "MariaDB" in version or " Ver 3." in version
