@@ -21,6 +21,7 @@ GLOBAL_ACTS: tuple[Act, ...] = (
     Act("i", "inventory", "app.goto('inventory')", "All snapshots of all hosts."),
     Act("r", "restore", "app.restore", "Bring a source back, step by step."),
     Act("j", "jobs", "app.goto('jobs')", "What runs and what ran; attach, log, cancel."),
+    Act("$", "costs", "app.goto('costs')", "What storage costs, now, later, elsewhere."),
     Act("^p", "actions", "app.command_palette", "Find any action by its name."),
     Act("u", "ask again", "app.refresh_all", "Ask the store and this host again, now."),
     Act("?", "help", "app.help", "The keys of this screen."),

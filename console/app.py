@@ -39,6 +39,7 @@ from console.messages import (
 from console.model import Model
 from console.palette import Actions
 from console.screens.base import Dialog, MentatScreen
+from console.screens.costs import CostsScreen
 from console.screens.help import HelpScreen
 from console.screens.inventory import InventoryScreen
 from console.screens.job import JobScreen
@@ -70,6 +71,7 @@ class MentatApp(App[int]):
         "inventory": InventoryScreen,
         "restore": SourcePage,
         "jobs": JobsScreen,
+        "costs": CostsScreen,
     }
     DEFAULT_MODE = "overview"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -77,6 +79,7 @@ class MentatApp(App[int]):
         Binding("i", "goto('inventory')", "Inventory", show=False),
         Binding("r", "restore", "Restore", show=False),
         Binding("j", "goto('jobs')", "Jobs", show=False),
+        Binding("dollar_sign", "goto('costs')", "Costs", show=False),
         Binding("u", "refresh_all", "Ask again", show=False),
         Binding("question_mark", "help", "Help", show=False),
         Binding("q", "quit", "Quit", show=False),

@@ -14,7 +14,7 @@ from console.ink import Ink
 from console.widgets.say import Say
 
 Keys = Sequence[tuple[str, str]]
-GLOBAL_KEYS: Keys = tuple((act.key, act.words) for act in GLOBAL_ACTS if act.key != "u")
+GLOBAL_KEYS: Keys = tuple((act.key, act.words) for act in GLOBAL_ACTS if act.key not in ("u", "$"))
 
 
 class KeyBar(Vertical):

@@ -33,6 +33,7 @@ from engine.api import (
     fold,
 )
 from engine.core.errors import StoreUnreachable
+from tests.console.fake_costs import FakeCosts
 from tests.console.fake_facts import (
     HOSTILE,
     NOW,
@@ -84,6 +85,7 @@ class FakeEngine(Engine):
         self.cancelled: list[str] = []
         self.checked: list[str | None] = []
         self.now = NOW
+        self.costs = FakeCosts(self._gate)  # type: ignore[assignment]
 
     def _gate(self, store: bool = False) -> None:
         if self.hang:
