@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -73,9 +74,7 @@ class OfflineKey:
 
     def _forget(self) -> None:
         if self._cipher is not None:
-            try:
+            with contextlib.suppress(MentatError):  # without an agent there is none to end
                 self._cipher.kill_agent()
-            except MentatError:
-                pass  # without an agent there is nothing to end
         if self._home is not None:
             shutil.rmtree(self._home, ignore_errors=True)

@@ -40,8 +40,9 @@ class KeyHealth:
             return replace(state, problem=error.message, remedy=error.remedy)
         if not checked.good:
             remedy = "Make another: mentat-dr init, and set `signing_key`."
-            return replace(state, problem=f"its own signature is bad: {checked.problem}",
-                           remedy=remedy)
+            return replace(
+                state, problem=f"its own signature is bad: {checked.problem}", remedy=remedy
+            )
         return replace(state, usable=True, fingerprint=checked.fingerprint or state.fingerprint)
 
     def _listed(self, name: str, role: Role) -> KeyState:
@@ -53,9 +54,7 @@ class KeyHealth:
         if entry is None:
             return KeyState(name, role)
         user = entry["uids"][0] if entry["uids"] else ""
-        return KeyState(
-            name, role, entry["fingerprint"], user, expiry(entry, _CAPABILITY[role])
-        )
+        return KeyState(name, role, entry["fingerprint"], user, expiry(entry, _CAPABILITY[role]))
 
 
 def expiry(entry: dict[str, Any], capability: str) -> datetime | None:

@@ -39,7 +39,7 @@ def _registry(families: Sequence[Family]) -> CollectorRegistry:
     from prometheus_client import CollectorRegistry
 
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collected(families))  # type: ignore[arg-type]
+    registry.register(_Collected(families))
     return registry
 
 

@@ -44,7 +44,8 @@ class PrometheusRules:
     def _published(self) -> list[dict[str, Any]]:
         """Hosts whose metrics it has now. MonitoringError."""
         import requests
-        from prometheus_api_client import PrometheusApiClientException, PrometheusConnect
+        from prometheus_api_client import PrometheusConnect
+        from prometheus_api_client.exceptions import PrometheusApiClientException
 
         client = PrometheusConnect(
             self._http.url, session=self._http.session, timeout=int(TIMEOUT[1])

@@ -52,9 +52,7 @@ class Keys:
 
         return key_findings.judge(known, wiring.utc_now())
 
-    def escrow_test(
-        self, file: Path, passphrase: str | None = None, source: str = ""
-    ) -> Tested:
+    def escrow_test(self, file: Path, passphrase: str | None = None, source: str = "") -> Tested:
         """Prove that the private key in this file opens a recent snapshot. The key is used in a
         home directory of its own, which is gone afterwards. CipherError, UsageError, ..."""
         from engine import wiring

@@ -56,8 +56,9 @@ def show(output: Output, board: Board) -> None:
         if watch.remedy:
             output.line(f"   -> {watch.remedy}")
     if board.blind:
-        output.line("NOBODY WATCHES: that no alert is shown does not mean that all is well.",
-                    "critical")
+        output.line(
+            "NOBODY WATCHES: that no alert is shown does not mean that all is well.", "critical"
+        )
     for alert in board.alerts:
         _show_alert(output, alert, board.at)
     if not board.alerts and not board.blind:

@@ -21,9 +21,7 @@ NOTHING_OFFSITE = "NOTHING IS OFFSITE"
 @click.option("--plugin", is_flag=True, help="One line, with performance data.")
 @shared
 @click.pass_obj
-def command(
-    invocation: Invocation, refresh: bool | None, all_hosts: bool, plugin: bool
-) -> None:
+def command(invocation: Invocation, refresh: bool | None, all_hosts: bool, plugin: bool) -> None:
     """Is everything recoverable now?
 
     Exit 0 ok, 1 warning, 2 critical, 3 unknown. The store is asked when the listing kept on this

@@ -62,7 +62,8 @@ def gathering(settings: Settings, jobs: Sequence[Job]) -> Gathering:
 def tell(settings: Settings, job_id: str, emit: Emit, end: Result | Exception) -> None:
     """Tell of this job, whose last event is still to be written. What goes wrong is emitted as a
     warning; only Cancelled passes."""
-    if not wanted(settings) or (isinstance(end, MentatError) and end.exit_code == Cancelled.exit_code):
+    cancelled = isinstance(end, MentatError) and end.exit_code == Cancelled.exit_code
+    if cancelled or not wanted(settings):
         return
     try:
         jobs = [_ended(settings, job_id, end), *_others(settings, job_id)]

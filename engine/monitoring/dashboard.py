@@ -144,9 +144,7 @@ def _field(panel: Panel) -> dict[str, Any]:
     steps = [{"value": value, "color": colour} for value, colour in panel.steps]
     field: dict[str, Any] = {
         "unit": panel.unit,
-        "color": {
-            "mode": "thresholds" if panel.shape in ("stat", "gauge") else "palette-classic"
-        },
+        "color": {"mode": "thresholds" if panel.shape in ("stat", "gauge") else "palette-classic"},
         "thresholds": {"mode": "absolute", "steps": steps},
     }
     if panel.names:

@@ -27,7 +27,6 @@ def of_kind(kind: str) -> str:
     return of_source(f'backup_last_recoverable_timestamp{{kind="{kind}"}}')
 
 
-
 EXECUTION = Group(
     "execution",
     (
@@ -44,7 +43,8 @@ EXECUTION = Group(
         Rule(
             "BackupJobNotRun",
             "critical",
-            f"time() - {of_source('backup_offsite_last_run_timestamp')} > on(host, source, kind) {DAILY}",
+            f"time() - {of_source('backup_offsite_last_run_timestamp')} "
+            f"> on(host, source, kind) {DAILY}",
             "1h",
             f"No backup of {OF} has run for {AGE}",
             "The schedule does not run, or the host is down. A missing run is as bad as a failed "
@@ -78,7 +78,8 @@ EXECUTION = Group(
             "warning",
             per("host, source, operation", 'backup_job_failures{operation!="backup"}') + " > 0",
             "0m",
-            "{{ $labels.operation }} " + f"{SOURCE} on {HOST} failed {{{{ $value }}}} times in a row",
+            "{{ $labels.operation }} "
+            + f"{SOURCE} on {HOST} failed {{{{ $value }}}} times in a row",
             "Jobs other than backups keep snapshots proven, pruned and copied.",
             "pre-flight",
             "mentat-dr job list",

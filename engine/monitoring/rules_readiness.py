@@ -8,7 +8,6 @@ from engine.monitoring.rule import (
     DAY,
     HOST,
     OF,
-    SOURCE,
     Group,
     Rule,
     of_host,
@@ -16,6 +15,7 @@ from engine.monitoring.rule import (
     per,
 )
 
+RTO = of_source("backup_rto_target_seconds")
 EXPIRY = per("host, key, role", "backup_key_expiry_timestamp")
 
 
@@ -46,7 +46,7 @@ READINESS = Group(
             "RecoveryTimeObjectiveExceeded",
             "warning",
             f"{of_source('dr_test_duration_seconds')} > 7200 or "
-            f"{of_source('backup_rto_measured_seconds')} > {of_source('backup_rto_target_seconds')}",
+            f"{of_source('backup_rto_measured_seconds')} > {RTO}",
             "0m",
             f"Recovering {OF} took {AGE}",
             "That is more than its RTO, or more than the two hours that the whole host has.",
@@ -56,7 +56,7 @@ READINESS = Group(
         Rule(
             "RecoveryTimeForecastTooLong",
             "warning",
-            f"{of_source('backup_rto_forecast_seconds')} > {of_source('backup_rto_target_seconds')}",
+            f"{of_source('backup_rto_forecast_seconds')} > {RTO}",
             "1h",
             f"A recovery of {OF} would take {AGE} by now",
             "Its data has grown since the last drill: the RTO will be missed.",

@@ -41,9 +41,7 @@ def tell(
     return Telling(notices if sent else (), problems)
 
 
-def _send(
-    notices: Sequence[Notice], notifiers: Sequence[Notifier]
-) -> tuple[bool, tuple[str, ...]]:
+def _send(notices: Sequence[Notice], notifiers: Sequence[Notifier]) -> tuple[bool, tuple[str, ...]]:
     """Whether one notifier sent all of them; what went wrong with the others."""
     sent = False
     problems: list[str] = []

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from engine.core import metrics_facts
 from engine.core.errors import MentatError, MonitoringError, StoreError
@@ -21,9 +22,9 @@ from engine.ports import Clock, Metrics
 from engine.repository import Listing, ListingFile, Repository
 from engine.settings import Settings, SourceSettings, TierRetention
 
+T = TypeVar("T")
 FRESH = timedelta(minutes=15)  # a listing younger than this is not asked for again
 _REPORTED = timedelta(days=400)  # how far back reports are looked at
-_TIERS = {"daily": 1, "weekly": 7, "monthly": 31, "yearly": 366}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,8 @@ def gather(gathering: Gathering, *, refresh: bool | None = None) -> tuple[Facts,
     return facts, problems
 
 
-def _learnt(problems: list[str], ask: Callable[[], Mapping[str, object]]) -> Mapping[str, object]:
+def _learnt(problems: list[str], ask: Callable[[], Mapping[str, T]]) -> Mapping[str, T]:
+    """The answer, or nothing and one more problem."""
     try:
         return ask()
     except MentatError as error:
@@ -146,7 +148,7 @@ def _limit(settings: Settings, source: SourceSettings) -> timedelta:
 
 
 def _longest(tier: TierRetention) -> int:
-    return max(tier.days, *(getattr(tier, name) * days for name, days in _TIERS.items()))
+    return max(tier.days, tier.daily, tier.weekly * 7, tier.monthly * 31, tier.yearly * 366)
 
 
 def _disks(settings: Settings) -> list[Disk]:

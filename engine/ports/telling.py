@@ -44,8 +44,14 @@ class AlertSource(Protocol):
 
 
 class Silencer(Protocol):
-    def silence(self, matchers: Sequence[tuple[str, str]], reason: str, by: str, now: datetime,
-                span: timedelta) -> str:
+    def silence(
+        self,
+        matchers: Sequence[tuple[str, str]],
+        reason: str,
+        by: str,
+        now: datetime,
+        span: timedelta,
+    ) -> str:
         """Silence alerts whose labels are these; the silence's id. MonitoringError."""
 
     def silences(self) -> Sequence[Silence]:
