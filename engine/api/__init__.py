@@ -225,7 +225,9 @@ class Engine(Response):
             self.settings, rows, store, kept.shown(self.settings.state), now, coverage, logs
         )
         taken = forecasts.put_in(self.settings, taken)
-        replicas = self.replicas.posture(listing, now, ask=asking)
+        replicas = self.replicas.posture(
+            listing, now, ask=asking or (None if refresh is None else False)
+        )
         decided = self.door.failover
         return replace(
             taken,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from engine.api.door import Door
+from engine.api.door import FRESH, Door
 from engine.core.errors import StoreError
 from engine.core.replicas import ReplicaPosture, judge
 
@@ -41,16 +41,26 @@ class Replicas:
         return self._door.launch("replicate", {"replicas": list(names)}, title, [])
 
     def posture(
-        self, primary: Listing | None, now: datetime, *, ask: bool
+        self, primary: Listing | None, now: datetime, *, ask: bool | None
     ) -> tuple[ReplicaPosture, ...]:
         """How far each replica is behind this host's part of the primary. With ask they are
-        listed now, all at once; one that does not answer is shown as it was last listed."""
+        listed now, all at once, with None only when that is some minutes old; one that does not
+        answer is shown as it was last listed."""
         settings = self._door.settings
+        if ask is None:
+            ask = any(self._stale(store.shown, now) for store in settings.replicas)
         problems = self._list(now) if ask and settings.replicas else {}
         return tuple(
             self._judged(store.shown, primary, problems.get(store.shown, ""), now)
             for store in settings.replicas
         )
+
+    def _stale(self, name: str, now: datetime) -> bool:
+        from engine.repository import ListingFile
+
+        settings = self._door.settings
+        listed = ListingFile(settings.state).listed(name, settings.host)
+        return listed is None or now - listed[0] > FRESH
 
     def _list(self, now: datetime) -> dict[str, str]:
         """Keep a listing of each replica; what went wrong, by its name."""
