@@ -7,7 +7,7 @@ from dataclasses import replace
 import click
 
 from engine.api import Engine, Posture, ReplicaPosture, SourcePosture
-from engine.cli import text
+from engine.cli import range_text, text
 from engine.cli.invocation import Invocation, finish, shared
 from engine.cli.output import Output, plain_value
 from engine.core.objectives import EXIT_CODES, worst
@@ -93,6 +93,9 @@ def show(output: Output, posture: Posture) -> None:
     for source in posture.sources:
         if source.reasons:
             output.line(f"{source.source}: {'; '.join(source.reasons)}", source.level)
+        if source.range is not None:
+            words, style = range_text.brief(source.range)
+            output.line(f"{source.source}: {words}", style)
     for kept in posture.kept:
         output.line(
             f"kept: {kept.what} (old data of {kept.source}, {text.age(kept.kept_at, now)}); "

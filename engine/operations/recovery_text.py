@@ -14,6 +14,7 @@ from engine.core.chains import Links
 from engine.core.kit import KitId, steps
 from engine.core.retention import CLOCKS
 from engine.core.snapshot import SnapshotEntry, format_utc
+from engine.operations import recovery_binlogs
 from engine.settings import Settings, StoreSettings
 
 # What a bare machine needs beside the kit.
@@ -202,7 +203,10 @@ def _section(row: SnapshotEntry, kind: str, chain: Sequence[SnapshotEntry]) -> s
     title = f"## {row.id.host} / {row.id.source}: {row.id.ref}\n"
     block = f"{row.id.host}/{row.id.source}"
     if row.id.method == "physical":
-        return f"{title}{_PHYSICAL.format(block=block, folder=folder)}"
+        return (
+            f"{title}{_PHYSICAL.format(block=block, folder=folder)}"
+            f"{recovery_binlogs.section(row.id)}"
+        )
     if kind == "database":
         return f"""{title}
 Start an empty server of the version that `server_version` in the manifest names, and set `MYSQL`
@@ -216,7 +220,7 @@ ${{MYSQL:-mysql}} --binary-mode < dump.sql
 plain "$SNAPSHOT/users.sql.zst.gpg" users.sql
 ${{MYSQL:-mysql}} --force < users.sql
 ```
-"""
+{recovery_binlogs.section(row.id)}"""
     note = (
         "The paths are relative to `/`: extract beside it, look, then copy what you need."
         if kind == "config"

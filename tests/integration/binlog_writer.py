@@ -138,6 +138,12 @@ class Writer:
             assert time.monotonic() < until and self._thread.is_alive(), f"{self.count} committed"
             time.sleep(0.01)
 
+    def ended_at(self) -> datetime:
+        """When the last commit was answered; waits until the server answers no more."""
+        self._thread.join(60)
+        assert not self._thread.is_alive()
+        return self.commits[-1].ended
+
     def __enter__(self) -> Writer:
         self._thread.start()
         return self

@@ -1,79 +1,19 @@
-"""To the second: shipped binary logs replayed onto a snapshot give exactly what a writer recorded."""
+"""Shipped binary logs, replayed onto a snapshot, give exactly what a writer recorded."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from engine.core.recovery import RestoreRequest, Target, Until
-from engine.settings import Secret, SourceSettings
-from tests import site as sites
-from tests.integration.binlog_writer import SCHEMA, Writer, found, reached, state
+from engine.core.recovery import Until
+from tests.integration.binlog_shop import KINDS, shop
+from tests.integration.binlog_writer import Writer, found, reached, state
 from tests.lab import Lab
-from tests.lab.databases import DatabaseContainer
-from tests.site import HOUR, Site, expect
+from tests.site import expect
 
 pytestmark = [pytest.mark.lab]
-KINDS = ["mysql", "mariadb"]
-
-
-@dataclass
-class Shop:
-    """A site over one database that a writer can write to."""
-
-    site: Site
-    database: DatabaseContainer
-    lab: Lab
-    restored: list[str] = field(default_factory=list)
-
-    def ship(self, state: str = "done") -> object:
-        job = self.site.finish(self.site.engine.binlogs.start_ship(["shop-db"]))
-        return expect(job, state)
-
-    def restore(self, until: Until, *, snapshot: str = "latest") -> tuple[DatabaseContainer, dict]:
-        """Into a fresh container; what it holds, and the job's facts."""
-        name = f"back-{len(self.restored)}-{self.database.name}"
-        request = RestoreRequest("shop-db", snapshot, Target("container", name=name), until=until)
-        engine = self.site.engine
-        self.restored.append(name)
-        job = expect(self.site.finish(engine.start_restore(request, self.site.passphrase)))
-        assert job.result is not None
-        return replace(self.database, name=name), dict(job.result.facts)
-
-    def forget(self) -> None:
-        """Remove the containers that restores made."""
-        while self.restored:
-            name = self.restored.pop()
-            self.lab.docker("rm", "-f", "-v", name)
-            self.lab.docker("volume", "rm", "-f", f"{name}-data")
-
-
-@contextlib.contextmanager
-def shop(lab: Lab, root: Path, kind: str, *arguments: str) -> Iterator[Shop]:
-    with lab.run_database(kind, arguments=arguments) as database:  # type: ignore[arg-type]
-        database.client(SCHEMA)
-        source = SourceSettings(
-            "shop-db",
-            "database",
-            HOUR,
-            HOUR,
-            engine=kind,  # type: ignore[arg-type]
-            container=database.name,
-            password=Secret(value=database.root_password),
-            binlogs={"every": "60s"},
-        )
-        store = sites.bucket(lab.s3, lab.s3.new_bucket())
-        with sites.site(root / "site", store, [source], docker=lab.docker_host) as site:
-            made = Shop(site, database, lab)
-            try:
-                yield made
-            finally:
-                made.forget()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -111,3 +51,28 @@ def test_random_moments_are_exactly_what_the_writer_recorded(
             assert found(back) == state(number), f"{until} gave {number}"
             assert facts["last_transaction"] == writer.commits[number - 1].gtid
             made.forget()
+
+
+def test_a_killed_server_loses_seconds_when_its_logs_are_followed(
+    lab: Lab, tmp_path: Path, full: bool
+) -> None:
+    bound = timedelta(seconds=5 if full else 20)  # a busy machine makes every look longer
+    with shop(lab, tmp_path, "mariadb") as made:
+        engine = made.site.engine
+        expect(made.site.backup("shop-db"))
+        follow = engine.binlogs.start_ship(["shop-db"], follow=True)
+        with Writer(made.database) as writer:
+            writer.await_transactions(200)
+            while not engine.binlogs.range("shop-db").intervals:
+                writer.await_transactions(writer.count + 1)
+            writer.await_transactions(writer.count + 500)
+            lab.docker("kill", "--signal=KILL", made.database.name)
+            killed = writer.ended_at()
+        engine.cancel(follow)
+        assert made.site.finish(follow).state == "cancelled"
+        back, facts = made.restore(Until(last=True))
+        number = reached(back)
+        assert found(back) == state(number)
+        least = max(c.number for c in writer.commits if c.ended < killed - bound)
+        assert number >= least, f"{writer.count - number} transactions were lost"
+        assert facts["replayed"]
