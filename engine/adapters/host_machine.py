@@ -39,7 +39,8 @@ class LinuxMachine:
                 problems.append(f"{what}: {error}")
                 return nothing
 
-        certificates = look("certificates", lambda: self._certificates(folders), ())
+        none: tuple[Certificate, ...] = ()
+        certificates = look("certificates", lambda: self._certificates(folders), none)
         asked = {*names, *(n for c in certificates for n in c.names), socket.getfqdn()}
         wanted = sorted(n for n in asked if "." in n and "*" not in n)[:_MOST_NAMES]
         return MachineFacts(

@@ -225,12 +225,18 @@ def _health(work: Rebuilding, part: Part) -> None:
     """Running, healthy by its own check where it has one, and its published ports taken."""
     ctx = work.ctx
     engine, machine = ctx.host_engine(), ctx.machine()
-    ports = [port for _, port in published(work.definition(part.name))]
+    definition = work.definition(part.name)
+    ports = [port for _, port in published(definition)]
+    # What its own check found wrong before the loss, too, is no fault of the rebuild.
+    was_ill = ((definition.get("State") or {}).get("Health") or {}).get("Status") == "unhealthy"
+    good = ("", "none", "healthy", *(("unhealthy",) if was_ill else ()))
     until = time.monotonic() + _HEALTH_SECONDS
     while True:
         state, health = engine.health(part.name)
         closed = [port for port in ports if not machine.listens(port)]
-        if state == "running" and health in ("", "none", "healthy") and not closed:
+        if state == "running" and health in good and not closed:
+            if health == "unhealthy":
+                ctx.warn("health", f"{part.name} is unhealthy, as it was before the loss")
             return
         if state in ("exited", "dead") or time.monotonic() > until:
             said = f"is {state}" + (f", {health}" if health else "")

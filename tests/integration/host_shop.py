@@ -20,7 +20,10 @@ import http.server, os, pymysql
 class Page(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path == "/orders":
-            link = pymysql.connect(host=os.environ["DB"], user="shop", password="s3cret", db="shop")
+            link = pymysql.connect(
+                host=os.environ["DB"], user="shop", password="s3cret", db="shop",
+                ssl={"check_hostname": False, "verify_mode": False},
+            )
             with link.cursor() as cursor:
                 cursor.execute("SELECT COUNT(*) FROM orders")
                 body = str(cursor.fetchone()[0]).encode()
@@ -151,7 +154,7 @@ def open_shop(lab: Lab, root: Path, *, with_database: bool = True) -> Shop:
         environment={"DB": f"db-{tag}"},
         options=[net, *compose(tag, conf, "app", "db")],
     )
-    check = "--health-cmd=python3 -c 'import socket; socket.create_connection((\"\",8080))'"
+    check = "--health-cmd=curl --fail --silent http://127.0.0.1:8080/cat.txt >/dev/null"
     lab.run_app(
         *("python3", "/conf/proxy.py"),
         image=images.APP,
@@ -163,7 +166,7 @@ def open_shop(lab: Lab, root: Path, *, with_database: bool = True) -> Shop:
             *compose(tag, conf, "proxy", "app"),
         ],
     )
-    shop.wait_page("/cat.txt")
+    shop.wait_page("/orders" if with_database else "/cat.txt")
     return shop
 
 
