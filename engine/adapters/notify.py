@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -29,12 +30,14 @@ class AppriseNotifier:
 
     def notify(self, title: str, body: str, level: str) -> None:
         """As Notifier promises, within 20 seconds."""
-        import apprise
-
         url = self._url.reveal().strip()
         scheme = _SCHEME.match(url)
         name = f"{self.name} ({scheme[1]})" if scheme else self.name
-        with _complaints() as said:
+        with _complaints() as said, warnings.catch_warnings():
+            # What its services import is old: not our user's to hear of.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            import apprise
+
             service = apprise.Apprise.instantiate(url)
             if service is None:
                 raise NotifyError(
