@@ -34,8 +34,11 @@ _TABLE = re.compile(
     + rb"|LOCK TABLES) "
     + _NAME
 )
+# Servers give a trigger's own words back: its names may stand without quotes, or with a schema.
+_PART = rb"(?:`((?:[^`]|``)+)`|([\w$\x80-\xff]+))"
 _TRIGGER = re.compile(
-    rb"\bTRIGGER\s+(?:IF NOT EXISTS )?" + _NAME + rb"\s+(?:BEFORE|AFTER)\s+\w+\s+ON\s+" + _NAME,
+    rb"\bTRIGGER\s+(?:IF\s+NOT\s+EXISTS\s+)?(?:`(?:[^`]|``)+`|[^\s`])+\s+(?:BEFORE|AFTER)\s+[A-Z\s]+?"
+    rb"\s+ON\s+(?:(?:`(?:[^`]|``)+`|[\w$\x80-\xff]+)\s*\.\s*)?" + _PART,
     re.I,
 )
 _DELIMITER = re.compile(rb"DELIMITER ([^\r\n]+?)\s*\Z")
@@ -120,7 +123,7 @@ def _role(body: bytes) -> Role:
 def _table_of(body: bytes, block: bool) -> str:
     if block:
         found = _TRIGGER.search(body)
-        return _plain(found[2]) if found else ""
+        return _plain(found[1] or found[2]) if found else ""
     named = _TABLE.match(body)
     return _plain(named[1]) if named else ""
 

@@ -165,3 +165,18 @@ def test_one_schema_with_all_it_holds() -> None:
 def test_a_table_of_the_same_name_elsewhere_is_another() -> None:
     text = b"".join(chosen(tables=frozenset({("more", "other")})))
     assert b"(9)" in text and b"(1),(2)" not in text and b"CREATE DATABASE" in text
+
+
+@pytest.mark.parametrize(
+    ("trigger", "table"),
+    [
+        (b"CREATE DEFINER=`root`@`%` TRIGGER stamp BEFORE INSERT ON orders FOR EACH ROW", "orders"),
+        (b"CREATE TRIGGER `a b`\n  AFTER UPDATE ON `shop` . `o``r` FOR EACH ROW", "o`r"),
+        (b"create trigger if not exists shop.t after delete on shop.orders for each row", "orders"),
+        ("CREATE TRIGGER t BEFORE INSERT ON größe FOR EACH ROW".encode(), "größe"),
+        (b"CREATE PROCEDURE p() BEGIN SELECT 'TRIGGER'; END", ""),
+    ],
+)
+def test_triggers_belong_to_their_table(trigger: bytes, table: str) -> None:
+    text = b"USE `shop`;\nDELIMITER ;;\n" + trigger + b" ;;\nDELIMITER ;\n"
+    assert [s.table for s in split([text])] == ["", table]
