@@ -38,14 +38,14 @@ def plan(settings: Settings, repository: Repository, asked: Asked) -> FailoverPl
     now = records.load(settings.state)
     if not asked.to:
         return _back(settings, repository, now)
-    place = next((n for n, s in enumerate(settings.replicas) if s.shown == asked.to), None)
-    if place is None:
-        names = ", ".join(store.shown for store in settings.replicas) or "none is configured"
-        raise UsageError(f"no replica is called {asked.to!r}", f"Replicas: {names}")
     if now is not None and now.writing:
         raise UsageError(
             f"this host has failed over to {now.store} already", "Go back first: failover --back"
         )
+    place = next((n for n, s in enumerate(settings.replicas) if s.shown == asked.to), None)
+    if place is None:
+        names = ", ".join(store.shown for store in settings.replicas) or "none is configured"
+        raise UsageError(f"no replica is called {asked.to!r}", f"Replicas: {names}")
     missing, size, problem = _missing(repository.store, repository.replicas[place])
     warnings = [f"the present primary does not answer: {problem}"] if problem else []
     if missing:

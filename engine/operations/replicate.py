@@ -21,7 +21,7 @@ from engine.operations import recovery_text
 from engine.operations.context import Context
 from engine.operations.progress import Phase
 from engine.ports import ObjectStore, StoredObject
-from engine.repository import Repository
+from engine.repository import Listing, ListingFile, Repository
 from engine.repository.inventory import entries
 from engine.repository.lease import BUCKET_WORK, StoreLease
 from engine.repository.replication import (
@@ -104,8 +104,7 @@ def _bring_up(ctx: Context, source: Held, target: ObjectStore, settings: StoreSe
             ) as phase:
                 phase.watch(lambda: run.seen)
                 run.copy(wanted)
-            if done.snapshots or done.objects or RECOVERY not in _names(target):
-                _recovery_text(ctx, target, settings)
+            _finish(ctx, target, settings, done)
     except MentatError as error:
         if error.exit_code == 130:
             raise
@@ -114,13 +113,14 @@ def _bring_up(ctx: Context, source: Held, target: ObjectStore, settings: StoreSe
     return done
 
 
-def _names(target: ObjectStore) -> set[str]:
-    return {item.key for item in target.list(RECOVERY)}
-
-
-def _recovery_text(ctx: Context, target: ObjectStore, settings: StoreSettings) -> None:
-    """The replica's own: it must lead to the replica when the primary is gone."""
+def _finish(ctx: Context, target: ObjectStore, settings: StoreSettings, done: Done) -> None:
+    """Keep its listing, for `status` to know at once, and write its own RECOVERY.md: it must lead
+    to the replica when the primary is gone."""
+    now = ctx.clock()
     rows = entries(target.list("v1/"))
+    ListingFile(ctx.state).save(Listing(now, settings.shown, tuple(rows)))
+    if not done.snapshots and not done.objects and any(target.list(RECOVERY)):
+        return
     own = replace(ctx.settings, repository=settings)
     target.put(RECOVERY, recovery_text.render(own, rows, ctx.clock()).encode())
 
