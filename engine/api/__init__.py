@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.api.binlogs import Binlogs
+from engine.api.binlogs import Binlogs, Mark, RecoveryRange, Until
 from engine.api.costs import Costs
 from engine.api.door import FRESH, Door
 from engine.api.failover import Failovers
@@ -22,7 +22,7 @@ from engine.api.keys import Keys
 from engine.api.monitoring import Monitoring
 from engine.api.proofs import Proofs
 from engine.api.replicas import Replicas
-from engine.api.response import Response
+from engine.api.response import Response, Situation
 from engine.api.retention import Retention
 from engine.core import events, incident_words
 from engine.core.alerting import Alert, Board, Silence, Watch
@@ -35,15 +35,7 @@ from engine.core.findings import Finding
 from engine.core.job import FINAL, STATE_WORDS, Job, Phase, State, fold
 from engine.core.metrics_keys import KeysKnown
 from engine.core.objectives import KeptData, Level, Posture, SourcePosture, StorePosture
-from engine.core.recovery import (
-    PlanLine,
-    PlanStep,
-    RestorePlan,
-    RestoreRequest,
-    Target,
-    Until,
-    Where,
-)
+from engine.core.recovery import PlanLine, PlanStep, RestorePlan, RestoreRequest, Target, Where
 from engine.core.replicas import FailoverPlan, ReplicaPosture
 from engine.core.report import Check, Report, RtoMeasured, TimedPhase
 from engine.core.snapshot import (
@@ -85,6 +77,7 @@ __all__ = [
     "Kind",
     "Level",
     "Manifest",
+    "Mark",
     "MentatError",
     "Method",
     "Month",
@@ -93,6 +86,7 @@ __all__ = [
     "PlanStep",
     "Posture",
     "Record",
+    "RecoveryRange",
     "ReplicaPosture",
     "Report",
     "RestorePlan",
@@ -101,6 +95,7 @@ __all__ = [
     "Settings",
     "SignatureCheck",
     "Silence",
+    "Situation",
     "SnapshotDetail",
     "SnapshotEntry",
     "SnapshotId",
@@ -165,7 +160,7 @@ class Engine(Response):
         self.door = Door(settings)
         self.failover = Failovers(self.door)
         self.proofs = Proofs(self.door)
-        self.binlogs = Binlogs(self.door, self.plan)
+        self.binlogs = Binlogs(self.door)
         self.replicas = Replicas(self.door)
         self.fleet = Fleet(self.door)
         self.costs = Costs(self.door)
@@ -273,8 +268,6 @@ class Engine(Response):
         """What this restore will read, change, destroy and stop, and how long it should take."""
         from engine.api import planning
 
-        if request.until is not None:
-            return self.binlogs.plan(request)
         return planning.plan(self.door, request)
 
     def keys(self) -> Sequence[Key]:

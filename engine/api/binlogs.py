@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -13,13 +13,15 @@ import msgspec
 
 from engine.api.door import Door
 from engine.core.binlog_scan import Mark
-from engine.core.errors import MentatError, StoreError
-from engine.core.recovery import RestorePlan, RestoreRequest
+from engine.core.errors import MentatError, StoreError, UsageError
+from engine.core.recovery import RestorePlan, RestoreRequest, Until
 from engine.core.recovery_range import RecoveryRange
 from engine.settings import SourceSettings
 
 if TYPE_CHECKING:
     from engine.repository.binlogs import BinlogStore
+
+__all__ = ["Binlogs", "Mark", "RecoveryRange", "Until"]
 
 _FILE = "binlogs.json"
 _FRESH = timedelta(minutes=1)
@@ -35,11 +37,10 @@ class _Kept(msgspec.Struct, frozen=True):
 
 
 class Binlogs:
-    """`engine.binlogs`. `plan_snapshot` plans the restore of a snapshot alone."""
+    """`engine.binlogs`."""
 
-    def __init__(self, door: Door, plan_snapshot: Callable[[RestoreRequest], RestorePlan]) -> None:
+    def __init__(self, door: Door) -> None:
         self._door = door
-        self._plan_snapshot = plan_snapshot
 
     # acting
 
@@ -61,6 +62,7 @@ class Binlogs:
         """The plan of a restore to `request.until`; its request names the snapshot and the end.
         UsageError when that moment cannot be had, naming the nearest that can."""
         from engine import wiring
+        from engine.api import planning
         from engine.operations import replay_plan
 
         store = self._store(request.source, request.host)
@@ -68,7 +70,7 @@ class Binlogs:
         resolved = replay_plan.resolve(store, rows, request, wiring.utc_now())
         until = resolved.request.until
         assert until is not None
-        plain = self._plan_snapshot(replace(resolved.request, until=None))
+        plain = planning.snapshot_alone(self._door, replace(resolved.request, until=None))
         found = replay_plan.indexes(store, resolved.route)
         replay_plan.require_unambiguous(found, until)
         parts = self._parts(request)
@@ -82,6 +84,16 @@ class Binlogs:
 
     def _foreign(self, host: str) -> bool:
         return host not in ("", self._door.settings.host)
+
+    def until(self, text: str) -> Until:
+        """A moment as an operator types it: a time (UTC unless it says a zone), a GTID, `latest`.
+        UsageError for anything else."""
+        from engine.core.binlog_moment import parse_until
+
+        found = parse_until(at=text)
+        if found is None:
+            raise UsageError("no moment was given", "Type a time, a GTID or `latest`.")
+        return found
 
     def range(self, source: str, host: str = "") -> RecoveryRange:
         """What a database can be brought back to, by the store's keys now. StoreError."""

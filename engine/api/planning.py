@@ -9,7 +9,17 @@ from engine.core.recovery import RestorePlan, RestoreRequest
 
 
 def plan(door: Door, request: RestoreRequest) -> RestorePlan:
-    """What it will read, change, destroy and stop. UsageError when there is no such snapshot."""
+    """What it will read, change, destroy and stop. UsageError when there is no such snapshot, or
+    no way to the moment asked for."""
+    if request.until is not None:
+        from engine.api.binlogs import Binlogs
+
+        return Binlogs(door).plan(request)
+    return snapshot_alone(door, request)
+
+
+def snapshot_alone(door: Door, request: RestoreRequest) -> RestorePlan:
+    """The plan of the snapshot's restore, whatever comes after it."""
     from engine import wiring
     from engine.operations import restore_plan
     from engine.repository import chains, choose

@@ -336,9 +336,11 @@ class Shipper:
         now = self._ctx.clock()
         seen = Seen(segment.host, segment.source, segment.server, place, now)
         self._store.note(seen)
-        stale = [s.key for s in held.shipped.seen if s.key != seen.key]
-        self._store.remove(stale)
-        held.shipped = replace(held.shipped, seen=(seen,))
+        # What was seen of former chains tells where their gap begins.
+        stale = [s for s in held.shipped.seen if s.place.chain == place.chain and s.key != seen.key]
+        self._store.remove([s.key for s in stale])
+        left = tuple(s for s in held.shipped.seen if s.place.chain != place.chain)
+        held.shipped = replace(held.shipped, seen=(*left, seen))
 
     def _clean(self, held: _Store) -> None:
         """Tails that a whole file stands for."""
