@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from console.door import Trouble
-from engine.api import Job, Key, Posture, SnapshotEntry, SourcePosture
+from engine.api import Board, Job, Key, Posture, Situation, SnapshotEntry, SourcePosture
+from engine.api import incident_words as words
 
 
 @dataclass
@@ -27,6 +28,12 @@ class Model:
     jobs_trouble: Trouble | None = None
     keys: tuple[Key, ...] | None = None
     keys_trouble: Trouble | None = None
+    incident: Situation | None = None  # the one in view: open, or just closed
+    incident_trouble: Trouble | None = None
+    runbooks: tuple[words.Runbook, ...] | None = None
+    runbooks_unread: tuple[str, ...] = ()
+    alerts: Board | None = None
+    alerts_trouble: Trouble | None = None
     asking: set[str] = field(default_factory=set)  # what is being fetched right now
 
     @property
@@ -36,6 +43,10 @@ class Model:
         if store and not store.reachable:
             return Trouble(store.problem or "the store does not answer", store.remedy)
         return self.snapshots_trouble or self.posture_trouble
+
+    @property
+    def incident_open(self) -> bool:
+        return self.incident is not None and self.incident.incident.closed is None
 
     @property
     def running(self) -> tuple[Job, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from engine.core.errors import HeldError, MentatError, UsageError
 from engine.core.incident import Incident, approval_refusal, lead_refusal
 from engine.core.incident_clock import Clock, clock, history
 from engine.core.incident_events import IncidentEvent, Line, Mode, Outcome, Who
+from engine.core.job import Job
 from engine.core.runbook import Step
 
 if TYPE_CHECKING:
@@ -20,6 +22,20 @@ if TYPE_CHECKING:
     from engine.jobs.incident_desk import Pen
     from engine.operations.incident_copy import Copied, Remote
     from engine.operations.incident_journal import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """An incident as a screen shows it. not_copied: why the store has not all of it."""
+
+    incident: Incident
+    clock: Clock
+    measured: Mapping[str, timedelta]
+    values: Mapping[str, str]
+    lines: tuple[Line, ...]
+    leads: bool
+    not_copied: str = ""
+    job: Job | None = None
 
 
 class Incidents:
@@ -90,6 +106,33 @@ class Incidents:
         known = incident.known()
         cards = self._engine.cards
         return {**cards.values(), **cards.of_source(known.get("source", "")), **known}
+
+    def situation(self, incident_id: str = "") -> Situation | None:
+        """Everything a screen shows of an incident, with ended jobs noticed; None when none is
+        open. Who only watches changes nothing."""
+        if not incident_id:
+            current = self.current()
+            if current is None:
+                return None
+            incident_id = current.id
+        incident = self.get(incident_id)
+        if not lead_refusal(incident, self.who):
+            incident = self._engine.steps.settle(incident.id)
+        job = None
+        for step in incident.running:
+            progress = incident.of(step)
+            if progress.job and progress.job_host == self.who.host:
+                job = self._engine.job(progress.job)
+        return Situation(
+            incident=incident,
+            clock=self.clock(incident),
+            measured=self.measured(incident),
+            values=self.values(incident),
+            lines=tuple(self.lines(incident.id)),
+            leads=not lead_refusal(incident, self.who),
+            not_copied=self.copied(incident.id).problem,
+            job=job,
+        )
 
     def _now(self) -> datetime:
         from engine import wiring

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, cast
 
 from engine.api.audit import Audit
 from engine.api.door import Door
-from engine.api.incidents import Incidents
+from engine.api.incidents import Incidents, Situation
 from engine.api.readiness import Cards, HealthChecks
 from engine.api.runbooks import Runbooks
 
 if TYPE_CHECKING:
     from engine.api import Engine
     from engine.api.incident_steps import Steps
+
+__all__ = ["Response", "Situation"]
 
 
 class Response:

@@ -27,11 +27,19 @@ def digest(line: bytes) -> str:
     return hashlib.sha256(line.rstrip(b"\n")).hexdigest()
 
 
-def link(before: bytes | None, body: Mapping[str, Any]) -> bytes:
-    """The next line, with its newline. `before` is the last one; None begins a trail."""
-    number = 1 if before is None else int(json.loads(before)["n"]) + 1
+def link(before: bytes | None, body: Mapping[str, Any], place: int = 1) -> bytes:
+    """The next line, with its newline. `before` is the last one; None begins a trail. After a line
+    that is none of ours the trail goes on as its line `place`: meddling must never stop work."""
+    number = 1 if before is None else _number(before, place - 1) + 1
     chained = {"n": number, "before": BEGINNING if before is None else digest(before), **body}
     return json.dumps(chained, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _number(line: bytes, otherwise: int) -> int:
+    try:
+        return int(json.loads(line)["n"])
+    except (ValueError, TypeError, KeyError):
+        return otherwise
 
 
 def verify(lines: Sequence[bytes]) -> list[Break]:

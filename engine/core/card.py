@@ -40,10 +40,10 @@ def blocks(facts: CardFacts, books: Sequence[Runbook]) -> list[Block]:
     for book in books:
         made += _flow(book, facts)
     made += [Heading("Emergency commands"), Grid(("to", "do"), _commands(facts))]
-    made += [Heading("Critical metrics"), *_metrics(facts)]
+    made += [Heading("Contacts and escalation"), *_contacts(facts)]
     made += [Heading("Health checks"), *_health(facts)]
     made += [Heading("Decryption"), *_decryption(facts)]
-    made += [Heading("Contacts and escalation"), *_contacts(facts)]
+    made += [Heading("Critical metrics"), *_metrics(facts)]
     return made
 
 

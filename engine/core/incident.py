@@ -26,7 +26,7 @@ Standing = Literal[
     "unneeded",
 ]
 STANDING_WORDS: Mapping[Standing, str] = {
-    "waiting": "waits for others",
+    "waiting": "waits",
     "ready": "ready",
     "running": "running",
     "done": "done",

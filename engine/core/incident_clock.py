@@ -68,9 +68,10 @@ def clock(
 def projection(
     incident: Incident, now: datetime, measured: Mapping[str, timedelta]
 ) -> tuple[datetime | None, tuple[str, ...]]:
-    """When everything before the close should be settled, one step after the other, and the steps
-    that nobody knows the duration of."""
+    """When everything before the close should be settled, one step after the other and along the
+    longest way of an open decision, and the steps that nobody knows the duration of."""
     left, unknown = timedelta(), []
+    ways: dict[str, dict[str, timedelta]] = {}  # by open decision, by answer
     for step in incident.runbook.steps:
         if step.phase == "close" or incident.settled(step):
             continue
@@ -81,9 +82,14 @@ def projection(
             continue
         progress = incident.of(step)
         if progress.state == "running" and progress.began is not None:
-            left += max(span - (now - progress.began), timedelta())
+            span = max(span - (now - progress.began), timedelta())
+        if step.when is not None and not incident.answer(step.when[0]):
+            sums = ways.setdefault(step.when[0], {})
+            for answer in step.when[1]:
+                sums[answer] = sums.get(answer, timedelta()) + span
         else:
             left += span
+    left += sum((max(sums.values()) for sums in ways.values()), timedelta())
     return now + left, tuple(unknown)
 
 

@@ -24,7 +24,6 @@ from engine.core import audit
 from engine.core.audit import Break
 from engine.core.errors import (
     ConfigurationError,
-    DamageError,
     MentatError,
     NoSpace,
     ObjectExists,
@@ -73,11 +72,6 @@ def record(
             os.close(fd)
     except OSError as error:
         raise _unwritable(file_of(state), error) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise DamageError(
-            f"the last line of the audit trail {file_of(state)} is damaged, so none can follow it",
-            "Look at it: mentat-dr audit verify. Then move the file aside: a new trail begins.",
-        ) from error
 
 
 def _unwritable(file: Path, error: OSError) -> MentatError:
@@ -101,7 +95,7 @@ def _append(fd: int, body: Mapping[str, Any]) -> None:
         os.ftruncate(fd, size)
         tail = tail[:whole]
     last = tail.rstrip(b"\n").rsplit(b"\n", 1)[-1] if tail else None
-    line = audit.link(last, body)
+    line = audit.link(last, body, _lines(fd) + 1)
     try:
         if os.write(fd, line) != len(line):
             raise OSError(28, os.strerror(28))
@@ -110,6 +104,14 @@ def _append(fd: int, body: Mapping[str, Any]) -> None:
         with suppress(OSError):
             os.ftruncate(fd, size)
         raise
+
+
+def _lines(fd: int) -> int:
+    """Whole lines of the file; counted only for what follows."""
+    count, at = 0, 0
+    while chunk := os.pread(fd, TAIL, at):
+        count, at = count + chunk.count(b"\n"), at + len(chunk)
+    return count
 
 
 def _short(value: object) -> object:
