@@ -160,8 +160,14 @@ class GnuTar:
         finally:
             counter.close()
 
-    def backdate(self, snapshot_file: Path) -> None:
-        volume_snapshot.backdate(snapshot_file)
+    def follow_up(self, base: Path, root: Path, to: Path) -> None:
+        volume_snapshot.prepare(base, root, to)
+
+    def strip_folders(self, root: Path) -> None:
+        volume_snapshot.strip_folders(root)
+
+    def unsure(self, stderr: Sequence[str]) -> bool:
+        return any("Directory has been renamed from" in line for line in stderr)
 
     def members_seen(self, snapshot_file: Path, root: Path, paths: Sequence[str]) -> int:
         return volume_snapshot.members(snapshot_file, len(volume_walk.normal_paths(root, paths)))
@@ -222,8 +228,7 @@ def _listed_incremental(snapshot_file: str) -> tuple[str, ...]:
     """tar says of every directory it did not know that it is new: that is no warning."""
     if not snapshot_file:
         return ()
-    quiet = ("--warning=no-new-directory", "--warning=no-rename-directory")
-    return (f"--listed-incremental={snapshot_file}", *quiet)
+    return (f"--listed-incremental={snapshot_file}", "--warning=no-new-directory")
 
 
 def _quiet_reading(root: Path) -> tuple[str, ...]:

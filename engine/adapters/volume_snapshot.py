@@ -8,9 +8,13 @@ directory) and a name; an empty entry ends them, one more NUL the directory.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import stat
+from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from engine.core.errors import TreeError
 
@@ -20,22 +24,45 @@ from engine.core.errors import TreeError
 MARGIN = 120  # seconds
 _HEAD = re.compile(rb"GNU tar-[^\n]{1,40}-2\n(\d{1,19})\0(\d{1,9})\0")
 _CHUNK = 1 << 20
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def backdate(file: Path) -> None:
-    """Let the next dump by this snapshot file look MARGIN further back. TreeError when it is not
-    one that this understands."""
-    with file.open("r+b") as stream:
+def prepare(base: Path, root: Path, to: Path) -> None:
+    """Copy the snapshot file `base` so that the next dump by it may be relied on: it looks MARGIN
+    further back, and it knows only directories that are what and where they were. A directory
+    that came from elsewhere is then dumped whole, for tar cannot restore every rename it notes
+    ("Cannot rename: Directory not empty"). TreeError when base is not one that this understands.
+    """
+    with base.open("rb") as stream, to.open("wb") as out:
         head = _HEAD.match(stream.read(100))
         if head is None:
-            raise _not_understood(file)
-        before = head[1]
-        earlier = str(max(0, int(before) - MARGIN)).encode()
-        if len(earlier) > len(before):
-            raise _not_understood(file)
-        # tar reads a number, whatever its leading zeros, so the file keeps its length.
-        stream.seek(head.start(1))
-        stream.write(earlier.rjust(len(before), b"0"))
+            raise _not_understood(base)
+        stream.seek(head.end())
+        earlier = str(max(0, int(head[1]) - MARGIN)).encode()
+        out.write(stream_head(head, earlier))
+        fields = _Fields(stream)
+        while record := fields.take(6):
+            entries = list(iter(fields.next, b""))
+            fields.next()
+            if _stands(root, record):
+                out.write(b"\0".join([*record, *entries, b"", b"", b""]))
+
+
+def stream_head(head: re.Match[bytes], second: bytes) -> bytes:
+    """The head of a snapshot file with another second."""
+    whole = head[0]
+    return whole[: head.start(1)] + second + whole[head.end(1) :]
+
+
+def _stands(root: Path, record: Sequence[bytes]) -> bool:
+    """Whether the directory of a record is the one under its name now."""
+    device, inode, name = record[3:6]
+    try:
+        found = os.lstat(os.path.join(os.fsencode(root), name))
+    except OSError:
+        return False
+    same = (b"%d" % found.st_dev, b"%d" % found.st_ino) == (device, inode)
+    return same and stat.S_ISDIR(found.st_mode)
 
 
 def members(file: Path, tops: int) -> int:
@@ -48,18 +75,50 @@ def members(file: Path, tops: int) -> int:
             raise _not_understood(file)
         stream.seek(head.end())
         fields = _Fields(stream)
-        while fields.skip(6):
+        while fields.take(6):
             while entry := fields.next():
                 count += entry[:1] in (b"Y", b"N", b"D")
             fields.next()
     return count
 
 
+def strip_folders(root: Path) -> None:
+    """Take every extended attribute and ACL off the directories below root, itself included,
+    before the next archive of a chain, which brings all they should have: tar leaves on a
+    directory that is there what the archive does not name. TreeError."""
+    try:
+        top = os.open(root, _FOLDER)
+        try:
+            folders = ["."]
+            while folders:
+                folders += _strip(top, folders.pop())
+        finally:
+            os.close(top)
+    except OSError as error:
+        raise TreeError(
+            f"the directories below {root} cannot be made ready: {error.strerror}",
+            "Choose a target on a local Linux file system, and restore as root.",
+        ) from error
+
+
+def _strip(top: int, folder: str) -> list[str]:
+    """The folders in it."""
+    fd = os.open(folder, _FOLDER, dir_fd=top)
+    try:
+        for name in os.listxattr(fd):
+            with contextlib.suppress(OSError):  # such as a label that the kernel keeps
+                os.removexattr(fd, name)
+        with os.scandir(fd) as entries:
+            return [f"{folder}/{e.name}" for e in entries if e.is_dir(follow_symlinks=False)]
+    finally:
+        os.close(fd)
+
+
 class _Fields:
     """NUL-ended fields of a stream."""
 
-    def __init__(self, stream: object) -> None:
-        self._read = stream.read  # type: ignore[attr-defined]
+    def __init__(self, stream: BinaryIO) -> None:
+        self._read = stream.read
         self._fields: list[bytes] = []
         self._rest = b""
 
@@ -73,9 +132,10 @@ class _Fields:
             self._fields = fields[::-1]
         return self._fields.pop()
 
-    def skip(self, count: int) -> bool:
-        """Pass over so many fields; False at the end."""
-        return all([self.next() != b"" for _ in range(count)])
+    def take(self, count: int) -> list[bytes]:
+        """So many fields, none of them empty; nothing at the end."""
+        found = [self.next() for _ in range(count)]
+        return found if all(found) else []
 
 
 def _not_understood(file: Path) -> TreeError:

@@ -14,40 +14,39 @@ class Links:
 
     def __init__(self, rows: Iterable[SnapshotEntry]) -> None:
         self._rows = {row.id: row for row in rows if row.committed}
-        self._chains: dict[SnapshotId, tuple[SnapshotEntry, ...] | None] = {}
+        self._bases: dict[SnapshotId, SnapshotId | None] = {}
 
     def chain(self, snapshot: SnapshotId) -> tuple[SnapshotEntry, ...] | None:
         """The rows to restore one after the other, a full one first, this one last; None when one
         of them is not there, or not known."""
-        if snapshot not in self._chains:
-            self._chains[snapshot] = self._walk(snapshot)
-        return self._chains[snapshot]
-
-    def _walk(self, snapshot: SnapshotId) -> tuple[SnapshotEntry, ...] | None:
-        found: list[SnapshotEntry] = []
-        current = self._rows.get(snapshot)
-        while current is not None and len(found) < LONGEST:
-            found.append(current)
-            if current.id.method != "incremental":
-                return tuple(reversed(found))
-            base = base_of(current)
-            current = self._rows.get(base) if base is not None else None
-        return None
+        row = self._rows.get(snapshot)
+        if row is None:
+            return None
+        found = (row, *self.below(snapshot))
+        return tuple(reversed(found)) if found[-1].id.method != "incremental" else None
 
     def whole(self, snapshot: SnapshotId) -> bool:
         """Whether everything it builds on is there."""
         return self.chain(snapshot) is not None
 
     def below(self, snapshot: SnapshotId) -> tuple[SnapshotEntry, ...]:
-        """What it builds on, as far as that is there, whether or not the chain is whole."""
+        """What it builds on, as far as that is there, whether or not the chain is whole; the
+        nearest first."""
         found: list[SnapshotEntry] = []
-        current = self._rows.get(snapshot)
+        current = self._base(snapshot)
         while current is not None and len(found) < LONGEST:
-            base = base_of(current)
-            current = self._rows.get(base) if base is not None else None
-            if current is not None:
-                found.append(current)
+            found.append(current)
+            current = self._base(current.id)
         return tuple(found)
+
+    def _base(self, snapshot: SnapshotId) -> SnapshotEntry | None:
+        if snapshot.method != "incremental":
+            return None
+        if snapshot not in self._bases:
+            row = self._rows.get(snapshot)
+            self._bases[snapshot] = base_of(row) if row is not None else None
+        base = self._bases[snapshot]
+        return self._rows.get(base) if base is not None else None
 
 
 def base_of(row: SnapshotEntry) -> SnapshotId | None:

@@ -16,6 +16,7 @@ from engine.core.snapshot import Kind, SnapshotEntry, SnapshotId
 CLOCKS = timedelta(minutes=5)  # how far two clocks may differ
 
 Source = tuple[str, str]  # host, source
+_BASE = " builds on it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,7 @@ class _OfSource:
 
     def verdicts(self) -> list[Verdict]:
         self._by_policy()
+        self._by_minimum()
         self._by_safety()
         self._by_chain()
         objection = self._objection()
@@ -193,9 +195,19 @@ class _OfSource:
                 met.append(period(row.id.at))
                 self._keep(row, f"{name} {len(met)} of {count}")
 
+    def _by_minimum(self) -> None:
+        """A listing may lack a signature or a base that is there: what looks unusable goes only
+        when enough usable ones are newer."""
+        least = max(1, self._rules.minimum)
+        for number, row in enumerate(self._usable[:least], 1):
+            self._keep(row, f"number {number} of the {least} never removed")
+        since = self._usable[least - 1].id.at if len(self._usable) >= least else None
+        usable = {row.id for row in self._usable}
+        for row in self._past:
+            if row.id not in usable and (since is None or row.id.at >= since):
+                self._keep(row, f"fewer than {least} usable ones are newer")
+
     def _by_safety(self) -> None:
-        for number, row in enumerate(self._usable[: max(1, self._rules.minimum)], 1):
-            self._keep(row, f"number {number} of the {max(1, self._rules.minimum)} never removed")
         for rows, what in ((self._usable, "verified"), (self._past, "proven")):
             proven = next((row for row in rows if row.proven_at is not None), None)
             if proven is not None:
@@ -215,7 +227,8 @@ class _OfSource:
             if not self._reasons[row.id]:
                 continue
             for below in self._links.below(row.id):
-                self._keep(below, f"{row.id.ref} builds on it")
+                if not any(reason.endswith(_BASE) for reason in self._reasons[below.id]):
+                    self._keep(below, f"{row.id.ref}{_BASE}")
             last = (row, *self._links.below(row.id))[-1]
             if last.id.method == "incremental" and chains.base_of(last) is None:
                 for other in self._rows:

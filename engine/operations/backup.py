@@ -154,6 +154,16 @@ def backup_source(
     """Make one committed snapshot; the caller holds the lease of the source. aside marks it as
     data that a restore is about to replace. method: of a database; `full` makes a tree's snapshot
     a full one."""
+    try:
+        return _backup_source(ctx, source, aside, method)
+    except incremental.Doubtful as doubt:
+        ctx.emit(Output(f"{source.name}: {doubt.message}; a full snapshot is made instead"))
+        return _backup_source(ctx, source, aside, "full")
+
+
+def _backup_source(
+    ctx: Context, source: SourceSettings, aside: bool, method: Method
+) -> Manifest:
     whole = aside or method == "full"
     method = method if source.kind == "database" else "full"
     session = Session(ctx, source, new_id(ctx.host, source.name, ctx.clock(), method), whole=whole)

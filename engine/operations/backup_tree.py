@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from engine.core.errors import SourceMissing
 from engine.core.events import Output
 from engine.core.snapshot import TreeFacts
+from engine.operations.incremental import Doubtful
 from engine.operations.progress import Phase
 from engine.operations.streams import pack
 from engine.ports import TreeSurvey
@@ -83,6 +84,11 @@ def _pack(session: Session, tree: TreeFacts) -> None:
             )
             command = copies.shown_to(command)
             packed = pack(ctx, writer, FILES, command, phase, explain=ctx.trees.pack_error)
+        if session.base and ctx.trees.unsure(packed.ended[0].stderr):
+            raise Doubtful(
+                f"directories of {source.name} were moved while it was packed",
+                "A full snapshot is made instead.",
+            )
         said = ctx.trees.pack_warnings(packed.ended[0].stderr, root)
         told = [*copies.warnings, *said, *survey.result().warnings]
         if copies.databases:

@@ -10,7 +10,6 @@ Losing them costs a full snapshot; no restore needs them.
 from __future__ import annotations
 
 import hashlib
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,10 @@ from engine.settings import SourceSettings
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _Which = Literal["full", "last"]
+
+
+class Doubtful(TreeError):
+    """An incremental pack that may not restore: a full one is to be made in its place."""
 
 
 @dataclass(slots=True)
@@ -77,10 +80,10 @@ def prepare(ctx: Context, source: SourceSettings, tree: TreeFacts, *, full: bool
         return Pack(folder, Choice(None, plainly), footing)
     choice = Choice(None, "it was asked for") if full else _choose(ctx, source, footing, spelt)
     try:
-        working = _begin(ctx, folder, choice)
+        working = _begin(ctx, folder, choice, Path(tree.root))
     except TreeError as error:
         choice = Choice(None, error.message)
-        working = _begin(ctx, folder, choice)
+        working = _begin(ctx, folder, choice, Path(tree.root))
     return Pack(folder, choice, footing, str(working))
 
 
@@ -122,7 +125,7 @@ def _load(folder: Path, which: str) -> Known | None:
     return None
 
 
-def _begin(ctx: Context, folder: Path, choice: Choice) -> Path:
+def _begin(ctx: Context, folder: Path, choice: Choice, root: Path) -> Path:
     """A snapshot file for tar to read and to write: the base's, or none yet."""
     working = folder / "next.snar"
     try:
@@ -131,14 +134,13 @@ def _begin(ctx: Context, folder: Path, choice: Choice) -> Path:
         if choice.base is None:
             return working
         which = "full" if choice.base.ref == choice.base.full else "last"
-        shutil.copyfile(folder / f"{which}.snar", working)
-        working.chmod(0o600)
+        working.touch(mode=0o600)
+        ctx.trees.follow_up(folder / f"{which}.snar", root, working)
     except OSError as error:
         raise NoSpace(
             f"{folder} cannot be written: {error.strerror}",
             "Free space in the state directory.",
         ) from error
-    ctx.trees.backdate(working)
     return working
 
 

@@ -210,7 +210,8 @@ def _clear(
         return True
     snapshot = debris.snapshot
     if snapshot is None:
-        return False
+        _delete(ctx, store, debris.key)
+        return True
     try:
         store.size(snapshot.manifest_key)
     except ObjectMissing:

@@ -27,14 +27,14 @@ def find(
     uploads = [u for u in store.pending_uploads(scope) if u.key.startswith(scope)]
     busy = {found[0] for u in uploads if (found := parse_key(u.key)) and not _old(u, host, now)}
     found = [d for d in _half_made(objects, rows) if d.snapshot not in busy]
-    found += _proofs(objects, rows)
+    found += [*_proofs(objects, rows), *_probes(store)]
     return tuple(
         d for d in [*found, *_uploads(uploads)] if now - d.since > _patience(d.host, host)
     )
 
 
 def _patience(host: str, own: str) -> timedelta:
-    return ABANDONED if host == own else ABANDONED_ELSEWHERE
+    return ABANDONED if host in (own, "") else ABANDONED_ELSEWHERE
 
 
 def _old(upload: PendingUpload, own: str, now: datetime) -> bool:
@@ -83,6 +83,11 @@ def _proofs(objects: Sequence[StoredObject], rows: Sequence[SnapshotEntry]) -> I
                 snapshot.source,
                 snapshot=snapshot,
             )
+
+
+def _probes(store: ObjectStore) -> Iterator[Debris]:
+    for item in store.list("probe/"):
+        yield Debris(item.key, "a probe of doctor's", item.size, item.modified)
 
 
 def _uploads(uploads: Sequence[PendingUpload]) -> Iterator[Debris]:

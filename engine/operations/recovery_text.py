@@ -232,6 +232,13 @@ ${{MYSQL:-mysql}} --force < users.sql
             "Each also removes and renames what was removed and renamed until then."
         )
     folders = " ".join(shlex.quote(link.id.prefix.rstrip("/")) for link in chain)
+    strip = ""
+    if len(chain) > 1:  # tar leaves on a directory what an archive does not name
+        strip = (
+            "  if command -v setfacl >/dev/null; then\n"
+            '    find "$TARGET" -type d -exec setfacl -b {} +\n'
+            "  fi\n"
+        )
     option = " --listed-incremental=/dev/null" if len(chain) > 1 else ""
     return f"""{title}
 {note} Set `TARGET` to an empty directory; run as root to keep owners.
@@ -240,7 +247,7 @@ ${{MYSQL:-mysql}} --force < users.sql
 mkdir -p "$TARGET"
 for SNAPSHOT in {folders}; do
   plain "$SNAPSHOT/files.tar.zst.gpg" archive.tar
-  tar --extract --file archive.tar --directory "$TARGET"{option} --numeric-owner \\
+{strip}  tar --extract --file archive.tar --directory "$TARGET"{option} --numeric-owner \\
     --same-owner --same-permissions --acls --xattrs --xattrs-include='*'
 done
 ```

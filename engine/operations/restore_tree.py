@@ -91,6 +91,8 @@ def _unpack(restoring: Restoring, folder: Path, links: Sequence[Manifest], numbe
     if len(links) > 1:
         name, title = f"{name} {number + 1}", f"{title} ({number + 1} of {len(links)})"
     with Phase(ctx.emit, name, title, source, artifact.raw_bytes) as phase:
+        if number:
+            ctx.trees.strip_folders(folder)
         command = ctx.trees.unpack_command(folder, incremental=len(links) > 1)
         explain = ctx.trees.unpack_error
         ended = unpack(ctx, link.id, artifact, command, restoring.passphrase, phase, explain)

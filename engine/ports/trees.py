@@ -78,9 +78,17 @@ class Trees(Protocol):
         """Copies of the tree's SQLite files by the online backup, gone after the block. places:
         folders for them, one on the files' own file system serves; owner: who packs."""
 
-    def backdate(self, snapshot_file: Path) -> None:
-        """Let the next pack by it look somewhat further back than it says, since clocks of files
-        lag. TreeError when it is not understood."""
+    def follow_up(self, base: Path, root: Path, to: Path) -> None:
+        """Make, at `to`, the snapshot file for an incremental pack from that of its base: so that
+        no change is missed. TreeError when base's is not understood."""
+
+    def strip_folders(self, root: Path) -> None:
+        """Between two archives of a chain: take off the directories below root the attributes
+        that the next one brings again, or that were taken off them."""
+
+    def unsure(self, stderr: Sequence[str]) -> bool:
+        """After an incremental pack: whether it may not restore, since directories moved under
+        it. Then a full one is to be made."""
 
     def stamped_here(self, path: Path) -> bool:
         """Whether this machine's own clock stamps the files there."""
