@@ -4,21 +4,18 @@ without a network, proven by a server that starts on them, and only then switche
 from __future__ import annotations
 
 import contextlib
-import os
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from engine.core.commands import Command
 from engine.core.errors import DatabaseError, RestoreDiffers, UsageError
 from engine.core.events import Result
-from engine.core.physical import Way, mismatch, way_of
+from engine.core.physical import mismatch
 from engine.core.snapshot import BinlogPosition, DatabaseFacts
-from engine.operations import debris, rates, replay_binlogs, restore_database, switch
+from engine.operations import debris, physical_files, replay_binlogs, restore_database, switch
 from engine.operations.progress import Phase
 from engine.operations.restore_tree import LABEL, kept_words, require_space
-from engine.operations.streams import announce, unpack
 from engine.ports import Container, Database, Volume
 from engine.settings import SourceSettings
 
@@ -26,53 +23,29 @@ if TYPE_CHECKING:
     from engine.operations.restore import Restoring
 
 _READY_SECONDS = 300.0  # a server may have to apply what was written while the files were copied
-_PREPARE_SECONDS = 6 * 3600.0
 _ROOM = 1.1
-_IDLE = ("sleep", "604800")
 # Without binlogs or events of its own: nothing is changed by looking. And without accounts, since
 # those of the snapshot may not be those that are configured now.
 _LOOKING = ("--skip-log-bin", "--event-scheduler=OFF")
 _OPEN = "--skip-grant-tables"
-_USUAL = "/var/lib/mysql"
+_REFUSED = re.compile(r"\(error (?:1045|1130|1698)\)")  # the account is not known there
 
 
 def run(restoring: Restoring) -> Result:
     """Into a fresh container, or in place by switching the volume. To a directory goes the plain
     stream, as restore_database does it."""
-    _way(restoring)
+    physical_files.way_of_snapshot(restoring)
     if restoring.request.target.where == "container":
         return _to_container(restoring)
     return _in_place(restoring)
 
 
-def _way(restoring: Restoring) -> Way:
-    facts = restore_database.facts_of(restoring)
-    way = way_of(facts.flavor, [a.name for a in restoring.manifest.artifacts])
-    if way is None:
-        raise DatabaseError(
-            "this mentat-dr does not know how this physical snapshot was made",
-            "Use a newer one, or restore a logical snapshot.",
-        )
-    return way
-
-
-def _directory(restoring: Restoring) -> str:
-    """Where the image's server keeps its data."""
-    return restore_database.facts_of(restoring).data_directory.rstrip("/") or _USUAL
-
-
-@dataclass(frozen=True, slots=True)
-class _Filled:
-    """A volume that holds a data directory which a server has been seen to serve."""
-
-    volume: Volume
-    note: debris.Note
-    proven: dict[str, object]
-
-
 @contextlib.contextmanager
-def _filled(restoring: Restoring, volume_name: str, model: Container | None) -> Iterator[_Filled]:
-    """The snapshot on a new volume, prepared and proven. Removed again when the block fails."""
+def _filled(
+    restoring: Restoring, volume_name: str, model: Container | None
+) -> Iterator[tuple[Volume, debris.Note]]:
+    """The snapshot on a new volume, ready for a server. Removed again when the block fails; the
+    note is to be dropped before the volume comes to hold live data."""
     ctx = restoring.ctx
     containers = ctx.containers()
     labels = {LABEL: "restored", f"{LABEL}.source": restoring.request.source}
@@ -80,114 +53,8 @@ def _filled(restoring: Restoring, volume_name: str, model: Container | None) -> 
         volume = containers.create_volume(volume_name, labels)
         size = int(restoring.manifest.raw_bytes * _ROOM)
         require_space(restoring, volume.mountpoint, size)
-        _unpack(restoring, volume, model)
-        yield _Filled(volume, note, _prove(restoring, volume, model))
-
-
-def _image(restoring: Restoring, model: Container | None) -> str:
-    return model.image_id if model else restore_database.facts_of(restoring).image
-
-
-def _unpack(restoring: Restoring, volume: Volume, model: Container | None) -> None:
-    """Files onto the volume, owned as the image wants them, ready for a server."""
-    ctx, way = restoring.ctx, _way(restoring)
-    containers, name = ctx.containers(), restoring.request.source
-    artifact = restoring.manifest.artifacts[0]
-    workshop = f"mentat-dr-prepare-{restoring.stamp}"
-    with debris.noted(ctx, "container", workshop):
-        containers.create_like(
-            None,
-            image=_image(restoring, model),
-            name=workshop,
-            mounts={volume.name: _directory(restoring)},
-            labels={LABEL: "prepare"},
-            network="none",
-            command=_IDLE,
-        )
-        containers.start(workshop)
-        try:
-            _require_series(restoring, workshop, way)
-            owner = volume.mountpoint.stat()
-            _empty(volume.mountpoint)
-            title = "Download, decrypt, unpack"
-            with Phase(ctx.emit, f"unpack {name}", title, name, artifact.raw_bytes) as phase:
-                unpack(
-                    ctx,
-                    restoring.snapshot,
-                    artifact,
-                    _extraction(restoring, workshop, volume, way),
-                    restoring.passphrase,
-                    phase,
-                )
-            steps = (f"unpack {name} physical", "unpack physical")
-            rates.record(ctx.state, steps, artifact.raw_bytes, phase.seconds, ctx.clock())
-            with Phase(ctx.emit, f"prepare {name}", "Apply what came while it was copied", name):
-                _prepare(restoring, workshop, way)
-                _own(volume.mountpoint, owner.st_uid, owner.st_gid)
-        finally:
-            containers.remove_container(workshop)
-
-
-def _extraction(restoring: Restoring, workshop: str, volume: Volume, way: Way) -> Command:
-    ctx = restoring.ctx
-    if not way.extract:
-        return ctx.trees.unpack_command(volume.mountpoint)
-    argv = way.extract_into(_directory(restoring))
-    return ctx.containers().exec_command(workshop, argv, label=argv[0], marker=ctx.marker)
-
-
-def _require_series(restoring: Restoring, workshop: str, way: Way) -> None:
-    """The image's server must be of the series that the files are of."""
-    ctx = restoring.ctx
-    command = ctx.containers().exec_command(
-        workshop, [way.server, "--no-defaults", "--version"], label="version", marker=ctx.marker
-    )
-    ended = ctx.processes.run(command, timeout=60, check=False)
-    said = ended.stdout.decode("utf-8", "replace")
-    version = said.partition("Ver ")[2] or said
-    wrong = mismatch(restore_database.facts_of(restoring).version, version)
-    if ended.ok and wrong:
-        raise UsageError(f"{wrong}; nothing was changed", way_out(restoring.request.source))
-
-
-def way_out(source: str) -> str:
-    """What to do where files of another version cannot be used."""
-    return (
-        "A logical snapshot loads into any newer version: mentat-dr snapshots --source "
-        f"{source}; or use --to container with the image of the old version."
-    )
-
-
-def _prepare(restoring: Restoring, workshop: str, way: Way) -> None:
-    if not way.prepare:
-        return
-    ctx = restoring.ctx
-    argv = way.prepare_in(_directory(restoring))
-    command = ctx.containers().exec_command(workshop, argv, label=argv[0], marker=ctx.marker)
-    announce(ctx, command)
-    ended = ctx.processes.run(command, timeout=_PREPARE_SECONDS, check=False)
-    if not ended.ok or not any(way.done in line for line in ended.stderr[-5:]):
-        last = next((line for line in reversed(ended.stderr) if line.strip()), "it said nothing")
-        raise DatabaseError(
-            f"the files could not be prepared: {last[:300]}",
-            "Nothing live was changed. Restore another snapshot, or a logical one.",
-        )
-
-
-def _empty(folder: Path) -> None:
-    """Remove what the image brought along: the snapshot must not mix with it."""
-    for path in folder.rglob("*"):
-        if not path.is_dir() or path.is_symlink():
-            path.unlink()
-    for path in sorted(folder.rglob("*"), reverse=True):
-        path.rmdir()
-
-
-def _own(folder: Path, uid: int, gid: int) -> None:
-    """Give all of it to the account that the image's data directory belongs to."""
-    os.chown(folder, uid, gid)
-    for path in folder.rglob("*"):
-        os.chown(path, uid, gid, follow_symlinks=False)
+        physical_files.unpack_onto(restoring, volume, model)
+        yield volume, note
 
 
 def _prove(restoring: Restoring, volume: Volume, model: Container | None) -> dict[str, object]:
@@ -202,16 +69,16 @@ def _prove(restoring: Restoring, volume: Volume, model: Container | None) -> dic
     ):
         containers.create_like(
             model,
-            image=_image(restoring, model),
+            image=physical_files.image_of(restoring, model),
             name=looking,
-            mounts={volume.name: _directory(restoring)},
+            mounts={volume.name: physical_files.directory_of(restoring)},
             labels={LABEL: "verify"},
             network="none",
             command=[
                 *_own_arguments(model),
                 *_LOOKING,
                 *(() if restoring.request.until else (_OPEN,)),
-                *_way(restoring).looking,
+                *physical_files.way_of_snapshot(restoring).looking,
             ],
         )
         containers.start(looking)
@@ -257,7 +124,9 @@ def _compare(restoring: Restoring, container: str, database: Database) -> dict[s
         ) from error
     wrong = mismatch(facts.version, found.version)
     if wrong:
-        raise UsageError(f"{wrong}; nothing was changed", way_out(restoring.request.source))
+        raise UsageError(
+            f"{wrong}; nothing was changed", physical_files.way_out(restoring.request.source)
+        )
     unreadable = database.physical.unreadable(facts.schemas)
     if unreadable:
         raise RestoreDiffers(
@@ -268,6 +137,8 @@ def _compare(restoring: Restoring, container: str, database: Database) -> dict[s
     position = database.physical.position() or facts.position
     stands = replace(facts, tables=(), position=position)
     stands, replayed = replay_binlogs.replay(restoring, database, stands)
+    if facts.flavor == "mysql" and not replayed:
+        stands = replace(stands, position=None)  # the files tell it which transactions it holds
     for line in database.finish_load(stands):
         restoring.ctx.warn("load", line, restoring.request.source)
     return {
@@ -294,32 +165,73 @@ def _words(facts: DatabaseFacts, proven: dict[str, object]) -> str:
 
 
 def _to_container(restoring: Restoring) -> Result:
-    ctx, facts = restoring.ctx, restore_database.facts_of(restoring)
+    facts = restore_database.facts_of(restoring)
     if not facts.image:
         raise UsageError(
             "the snapshot was not taken from a container, so there is no image to start",
             "Use --to DIR, and RECOVERY.md for what to do with the files.",
         )
-    containers = ctx.containers()
+    ctx = restoring.ctx
     name = restoring.request.target.name or f"{restoring.request.source}-restored-{restoring.stamp}"
-    with _filled(restoring, f"{name}-data", None) as filled, debris.noted(ctx, "container", name):
-        containers.create_like(
-            None,
-            image=facts.image,
-            name=name,
-            mounts={filled.volume.name: _directory(restoring)},
-            labels={LABEL: "restored", f"{LABEL}.source": restoring.request.source},
-            network="bridge",
-        )
-        containers.start(name)
-        with Phase(ctx.emit, f"start {name}", "Wait for the server", restoring.request.source):
-            _await_login(restoring, name)
+    with (
+        _filled(restoring, f"{name}-data", None) as (volume, _note),
+        debris.noted(ctx, "container", name),
+    ):
+        proven = None
+        if _stays_as_it_is(restoring):
+            _start(restoring, name, volume)
+            proven = _prove_serving(restoring, name)
+        if proven is None:
+            proven = _prove(restoring, volume, None)
+            _start(restoring, name, volume)
+            with Phase(ctx.emit, f"start {name}", "Wait for the server", restoring.request.source):
+                _await_login(restoring, name)
     return Result(
         "done",
-        f"restored into the new container {name}: {_words(facts, filled.proven)}; it has the "
-        "accounts of the snapshot",
-        {**filled.proven, "target": name, "volume": filled.volume.name},
+        f"restored into the new container {name}: {_words(facts, proven)}; it has the accounts of "
+        "the snapshot",
+        {**proven, "target": name, "volume": volume.name},
     )
+
+
+def _start(restoring: Restoring, name: str, volume: Volume) -> None:
+    containers = restoring.ctx.containers()
+    containers.create_like(
+        None,
+        image=restore_database.facts_of(restoring).image,
+        name=name,
+        mounts={volume.name: physical_files.directory_of(restoring)},
+        labels={LABEL: "restored", f"{LABEL}.source": restoring.request.source},
+        network="bridge",
+    )
+    containers.start(name)
+
+
+def _stays_as_it_is(restoring: Restoring) -> bool:
+    """Whether a server on these files changes nothing by itself, lets us in, and has nothing to
+    tell that the manifest does not, as far as is known: then one start does for proof and use."""
+    facts = restore_database.facts_of(restoring)
+    quiet = facts.objects.get("events") == 0 and restoring.request.until is None
+    told = bool(facts.tables) or not physical_files.way_of_snapshot(restoring).looking
+    return quiet and told and restoring.source is not None
+
+
+def _prove_serving(restoring: Restoring, name: str) -> dict[str, object] | None:
+    """The proof by the very server that stays; None, with that removed, when the configured
+    account is not the snapshot's."""
+    ctx = restoring.ctx
+    assert restoring.source is not None
+    database = ctx.database(replace(restoring.source, container=name, address="", socket=""), name)
+    title = "Start the server and compare"
+    with Phase(ctx.emit, f"verify {restoring.request.source}", title, restoring.request.source):
+        try:
+            return _compare(restoring, name, database)
+        except RestoreDiffers as error:
+            if not _REFUSED.search(error.message):
+                raise
+    ctx.containers().stop(name)
+    ctx.containers().remove_container(name)
+    return None
 
 
 def _await_login(restoring: Restoring, name: str) -> None:
@@ -333,7 +245,7 @@ def _await_login(restoring: Restoring, name: str) -> None:
     try:
         ctx.database(source, name).wait_ready(_READY_SECONDS)
     except DatabaseError as error:
-        if "(error 1045)" not in error.message:
+        if not _REFUSED.search(error.message):
             raise
         ctx.warn("accounts", f"{name} has other accounts than are configured: {error.message}")
 
@@ -351,10 +263,11 @@ def _in_place(restoring: Restoring) -> Result:
     volume = restore_database.live_volume(containers, live, facts)
     before = f"{volume.name}_before_{restoring.stamp}"
     model = replace(live, image_id=live.image_id or facts.image_id)
-    with _filled(restoring, before, model) as filled:
-        switch.require_switchable(filled.volume.mountpoint, [volume.mountpoint])
+    with _filled(restoring, before, model) as (restored, note):
+        switch.require_switchable(restored.mountpoint, [volume.mountpoint])
+        proven = _prove(restoring, restored, model)
         with Phase(ctx.emit, "switch", "Switch the restored data in", restoring.request.source):
-            switched = switch.volume(restoring, filled.volume, volume, filled.note)
+            switched = switch.volume(restoring, restored, volume, note)
     with Phase(ctx.emit, f"ready {name}", "Wait for the server", restoring.request.source):
         try:
             restore_database.require_serving(restoring, name, name in switched.running)
@@ -363,6 +276,6 @@ def _in_place(restoring: Restoring) -> Result:
             raise
     return Result(
         "done",
-        f"{name} is restored: {_words(facts, filled.proven)}{kept_words(switched.kept)}",
-        {**filled.proven, "target": name, "kept": switched.kept},
+        f"{name} is restored: {_words(facts, proven)}{kept_words(switched.kept)}",
+        {**proven, "target": name, "kept": switched.kept},
     )

@@ -13,9 +13,9 @@ from engine.core.physical import mismatch
 from engine.core.recovery import PlanLine, PlanStep, RestorePlan, RestoreRequest
 from engine.core.snapshot import Manifest, SnapshotEntry
 from engine.operations import rates
+from engine.operations.physical_files import way_out
 from engine.operations.restore import confirm_name
 from engine.operations.restore_database import PARTS_WAY, part_refusal
-from engine.operations.restore_physical import way_out
 from engine.operations.restore_tree import target_problem
 from engine.ports import Containers, Database, SignatureCheck
 from engine.settings import Settings, SourceSettings

@@ -92,7 +92,7 @@ class PhysicalWays(Protocol):
 
     def await_answer(self, timeout: float) -> DatabaseFacts:
         """Until the server answers, with or without a network; DatabaseError after `timeout`
-        seconds."""
+        seconds, and when it does not let us in."""
 
     def unreadable(self, schemas: Sequence[str]) -> Sequence[str]:
         """Sentences about tables and schemas that cannot be read."""

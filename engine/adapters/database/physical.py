@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from engine.adapters.command import run
 from engine.adapters.database import load_server, physical_clone, physical_stream
 from engine.adapters.database.dialect import Dialect
-from engine.adapters.database.failures import PRIVILEGE, ServerSaid
+from engine.adapters.database.failures import ACCESS, PRIVILEGE, ServerSaid
 from engine.adapters.database.layout import read_layout, schema_names
 from engine.adapters.database.physical_reach import Reach
 from engine.adapters.database.programs import Launcher
@@ -108,8 +108,9 @@ class PhysicalServer:
         while True:
             try:
                 return self.identify()
-            except DatabaseError:
-                if time.monotonic() - start > timeout:
+            except DatabaseError as error:
+                refused = isinstance(error, ServerSaid) and error.number in ACCESS
+                if refused or time.monotonic() - start > timeout:
                     raise
             time.sleep(_RETRY)
 
