@@ -83,7 +83,9 @@ class ObjectLock:
         found: list[tuple[bool, str]] = []
         arguments: dict[str, Any] = {"Prefix": whole}
         while True:
-            page = self._call(self._store.client.list_object_versions, f"deleting {key}", **arguments)
+            page = self._call(
+                self._store.client.list_object_versions, f"deleting {key}", **arguments
+            )
             for kind in ("Versions", "DeleteMarkers"):
                 for item in page.get(kind, []):
                     if item["Key"] == whole:

@@ -58,7 +58,7 @@ def _stands(root: Path, record: Sequence[bytes]) -> bool:
     """Whether the directory of a record is the one under its name now."""
     device, inode, name = record[3:6]
     try:
-        found = os.lstat(os.path.join(os.fsencode(root), name))
+        found = (root / os.fsdecode(name)).lstat()
     except OSError:
         return False
     same = (b"%d" % found.st_dev, b"%d" % found.st_ino) == (device, inode)

@@ -6,13 +6,13 @@ so chains stay below a day's length, and a lost or pruned link costs a day at mo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from engine.core.chains import Links
 from engine.core.durations import format_duration
-from engine.core.snapshot import SnapshotEntry, parse_ref
+from engine.core.snapshot import SnapshotEntry
 
 STEP = timedelta(seconds=60)  # of a clock, that goes unnoticed: less than tar looks back
 EARLY = timedelta(minutes=30)  # so that a weekly full one is not a day late by a few seconds
@@ -35,12 +35,13 @@ class Footing:
 @dataclass(frozen=True, slots=True)
 class Known:
     """A snapshot whose pack this host remembers. `full` is the ref its chain begins with;
-    `snapshot_file` the SHA-256 of tar's snapshot file."""
+    `artifacts` the stored size of each object of its whole chain, by key; `snapshot_file` the
+    SHA-256 of tar's snapshot file."""
 
     ref: str
     at: datetime
     full: str
-    stored_bytes: int
+    artifacts: Mapping[str, int]
     snapshot_file: str
     footing: Footing
 
@@ -56,27 +57,36 @@ class Choice:
 def choose(
     known: Sequence[Known],
     rows: Sequence[SnapshotEntry],
+    stored: Mapping[str, int],
     footing: Footing,
     full_every: timedelta,
     now: datetime,
 ) -> Choice:
     """`known` are the last full pack and the last pack, as far as this host has both their
-    records and their snapshot files; `rows` the source's snapshots in the store."""
+    records and their snapshot files; `rows` the source's snapshots in the store, `stored` the size
+    of each of its objects there."""
     full = next((k for k in known if k.ref == k.full), None)
     if full is None:
         return Choice(None, "no earlier full one is known on this host")
     if now - full.at >= full_every - min(EARLY, full_every / 20):
         return Choice(None, f"the last full one is {format_duration(now - full.at)} old")
-    doubt = _doubt(full, rows, footing, now)
+    doubt = _doubt(full, rows, stored, footing, now)
     if doubt:
         return Choice(None, doubt)
     last = next((k for k in known if k.ref != k.full and k.full == full.ref), None)
-    if last is not None and last.at.date() == now.date() and not _doubt(last, rows, footing, now):
+    today = last is not None and last.at.date() == now.date()
+    if last is not None and today and not _doubt(last, rows, stored, footing, now):
         return Choice(last, f"on {last.ref}, the one before")
     return Choice(full, f"on {full.ref}, the last full one")
 
 
-def _doubt(known: Known, rows: Sequence[SnapshotEntry], footing: Footing, now: datetime) -> str:
+def _doubt(
+    known: Known,
+    rows: Sequence[SnapshotEntry],
+    stored: Mapping[str, int],
+    footing: Footing,
+    now: datetime,
+) -> str:
     """Why an incremental on this one might not hold all that changed; empty when it will."""
     if now < known.at:
         return f"the clock is before {known.ref}"
@@ -89,8 +99,7 @@ def _doubt(known: Known, rows: Sequence[SnapshotEntry], footing: Footing, now: d
     row = next((r for r in rows if r.id.ref == known.ref), None)
     if row is None or not row.committed:
         return f"{known.ref} is not in the store any more"
-    if row.stored_bytes < known.stored_bytes:
-        return f"{known.ref} has only {row.stored_bytes} of {known.stored_bytes} bytes in the store"
-    if parse_ref(row.id.host, row.id.source, known.full) is None or not Links(rows).whole(row.id):
+    if not Links(rows).whole(row.id):
         return f"{known.ref} lacks what it builds on"
-    return ""
+    torn = [key for key, size in known.artifacts.items() if stored.get(key) != size]
+    return f"the store has not all of {torn[0]}" if torn else ""

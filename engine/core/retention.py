@@ -142,9 +142,7 @@ class _OfSource:
         self._past = [row for row in rows if row.id.at <= now.now + CLOCKS]
         # What counts as a recovery point: whole, signed, and not what a restore put aside.
         self._usable = [
-            row
-            for row in self._past
-            if row.signed and not row.aside and self._links.whole(row.id)
+            row for row in self._past if row.signed and not row.aside and self._links.whole(row.id)
         ]
 
     def verdicts(self) -> list[Verdict]:

@@ -38,9 +38,7 @@ from engine.repository.writing import ArtifactWriter
 from engine.settings import SourceSettings
 
 
-def backup(
-    ctx: Context, sources: Sequence[SourceSettings], method: Method | None = None
-) -> Result:
+def backup(ctx: Context, sources: Sequence[SourceSettings], method: Method | None = None) -> Result:
     """Back up each source in turn, a database by `method`, or by those that are due. A Result when
     at least every source has a snapshot; else the worst error, saying which sources have one and
     which have none."""
@@ -161,9 +159,7 @@ def backup_source(
         return _backup_source(ctx, source, aside, "full")
 
 
-def _backup_source(
-    ctx: Context, source: SourceSettings, aside: bool, method: Method
-) -> Manifest:
+def _backup_source(ctx: Context, source: SourceSettings, aside: bool, method: Method) -> Manifest:
     whole = aside or method == "full"
     method = method if source.kind == "database" else "full"
     session = Session(ctx, source, new_id(ctx.host, source.name, ctx.clock(), method), whole=whole)

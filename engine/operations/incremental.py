@@ -20,9 +20,10 @@ import msgspec
 from engine.core.durations import parse_duration
 from engine.core.errors import MentatError, NoSpace, TreeError
 from engine.core.incremental import Choice, Footing, Known, choose
-from engine.core.snapshot import Manifest, TreeFacts
+from engine.core.snapshot import ROOT, Manifest, TreeFacts
 from engine.operations import durable, reports
 from engine.operations.context import Context
+from engine.repository.inventory import entries
 from engine.settings import SourceSettings
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -56,7 +57,10 @@ class Pack:
             ref=manifest.id.ref,
             at=manifest.recoverable_to,
             full=self.choice.base.full if self.choice.base else manifest.id.ref,
-            stored_bytes=manifest.stored_bytes,
+            artifacts={
+                **(self.choice.base.artifacts if self.choice.base else {}),
+                **{manifest.id.artifact_key(a.name): a.stored_bytes for a in manifest.artifacts},
+            },
             snapshot_file=_digest(Path(self.snapshot_file)),
             footing=self.footing,
         )
@@ -100,10 +104,12 @@ def _choose(ctx: Context, source: SourceSettings, footing: Footing, spelt: str) 
     folder = _folder(ctx.state, source.name)
     known = [found for which in ("full", "last") if (found := _load(folder, which)) is not None]
     try:
-        rows = ctx.repository.entries(ctx.host, source.name)
+        objects = list(ctx.repository.store.list(f"{ROOT}/{ctx.host}/{source.name}/"))
     except MentatError as error:
         return Choice(None, f"the chain could not be looked at: {error.message}")
-    return choose(known, rows, footing, parse_duration(spelt), ctx.clock())
+    stored = {item.key: item.size for item in objects}
+    every = parse_duration(spelt)
+    return choose(known, entries(objects), stored, footing, every, ctx.clock())
 
 
 def _failing(ctx: Context, source: SourceSettings) -> str:

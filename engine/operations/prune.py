@@ -78,8 +78,7 @@ def _clocks_apart(ctx: Context) -> tuple[str, ...]:
     if not dated or abs(max(dated) - now) <= CLOCKS_APART:
         return ()
     return (
-        f"the store's clock says {max(dated):%Y-%m-%d %H:%M} UTC, this host's "
-        f"{now:%Y-%m-%d %H:%M}",
+        f"the store's clock says {max(dated):%Y-%m-%d %H:%M} UTC, this host's {now:%Y-%m-%d %H:%M}",
     )
 
 
@@ -169,7 +168,7 @@ def _keys(found: Looked) -> dict[SnapshotId, list[str]]:
             keys.setdefault(snapshot, []).append(item.key)
     for snapshot, names in keys.items():
         first = {snapshot.manifest_key: 0, snapshot.signature_key: 1}
-        names.sort(key=lambda key: first.get(key, 2))  # noqa: B023 - used at once
+        names.sort(key=lambda key: first.get(key, 2))
     return keys
 
 
@@ -227,9 +226,7 @@ def _clear(
     return True
 
 
-def _extend(
-    ctx: Context, found: Looked, plan: PrunePlan, lease: StoreLease, done: _Done
-) -> None:
+def _extend(ctx: Context, found: Looked, plan: PrunePlan, lease: StoreLease, done: _Done) -> None:
     """Lock what stays for a whole term more, once three quarters of its lock are over."""
     lock = ctx.settings.repository.lock
     if lock is None or found.plan.tier != "offsite" or not isinstance(found.store, Locking):
@@ -294,4 +291,3 @@ def _result(plan: PrunePlan, done: _Done) -> Result:
         "objections": done.objections,
     }
     return Result("warnings" if done.objections else "done", summary, facts)
-

@@ -28,9 +28,7 @@ def find(
     busy = {found[0] for u in uploads if (found := parse_key(u.key)) and not _old(u, host, now)}
     found = [d for d in _half_made(objects, rows) if d.snapshot not in busy]
     found += [*_proofs(objects, rows), *_probes(store)]
-    return tuple(
-        d for d in [*found, *_uploads(uploads)] if now - d.since > _patience(d.host, host)
-    )
+    return tuple(d for d in [*found, *_uploads(uploads)] if now - d.since > _patience(d.host, host))
 
 
 def _patience(host: str, own: str) -> timedelta:

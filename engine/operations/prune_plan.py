@@ -104,9 +104,7 @@ def _tier(
     offsite: Sequence[SnapshotEntry] = (),
 ) -> Looked:
     settings = planning.settings
-    objects = [
-        item for item in store.list(_scope(settings, request)) if _within(request, item.key)
-    ]
+    objects = [item for item in store.list(_scope(settings, request)) if _within(request, item.key)]
     rows = entries(objects)
     rows = [_with_base(planning, row) for row in rows]
     if tier == "local":
@@ -210,5 +208,3 @@ def _kinds(
         except MentatError as error:
             warnings.append(f"the kind of {source[1]} of {source[0]} is not known: {error.message}")
     return kinds
-
-

@@ -25,7 +25,7 @@ def row(age: timedelta, base: str = "") -> SnapshotEntry:
 
 def known(entry: SnapshotEntry, full: str = "") -> Known:
     ref = entry.id.ref
-    return Known(ref, entry.id.at, full or ref, 400, "a digest", FOOTING)
+    return Known(ref, entry.id.at, full or ref, {f"{ref}/files": 400}, "a digest", FOOTING)
 
 
 FULL = row(30 * HOUR)
@@ -39,8 +39,10 @@ def chosen(
     rows: list[SnapshotEntry] = ROWS,
     footing: Footing = FOOTING,
     now: datetime = NOW,
+    size: int = 400,
 ) -> Choice:
-    return choose(memory, rows, footing, WEEK, now)
+    stored = {f"{entry.id.ref}/files": size for entry in rows}
+    return choose(memory, rows, stored, footing, WEEK, now)
 
 
 def base(choice: Choice) -> str:
@@ -79,7 +81,7 @@ def test_a_small_step_of_the_clock_is_looked_back_over() -> None:
 def test_what_the_store_has_no_more_is_not_built_on() -> None:
     assert "not in the store" in base(chosen(rows=[LAST]))
     assert "not in the store" in base(chosen(rows=[LAST, replace(FULL, committed=False)]))
-    assert "only 399 of 400 bytes" in base(chosen(rows=[LAST, replace(FULL, stored_bytes=399)]))
+    assert "has not all of" in base(chosen(size=399))
     assert base(chosen(rows=[FULL])) == FULL.id.ref, "the last one is gone, the full one serves"
 
 

@@ -310,9 +310,7 @@ def test_a_year_of_a_fleet(seed: int) -> None:
 
 
 @pytest.mark.full
-@settings(
-    max_examples=150, deadline=None, phases=SEEDS, suppress_health_check=list(HealthCheck)
-)
+@settings(max_examples=150, deadline=None, phases=SEEDS, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32))
 def test_many_years_of_fleets(seed: int) -> None:
     year(seed)
