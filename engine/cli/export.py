@@ -11,6 +11,7 @@ EXPORTS: dict[str, tuple[str, str, str]] = {
     "dashboard": ("export_monitoring", "dashboard", "A dashboard for Grafana."),
     "cron": ("export_schedule", "cron", "The schedule as a file for /etc/cron.d."),
     "systemd": ("export_schedule", "systemd", "The schedule as systemd services and timers."),
+    "bucket-policy": ("export_policy", "bucket_policy", "What a role may do in the bucket."),
     "kit": ("export_kit", "kit", "The recovery kit: all that a bare machine needs, as a folder."),
 }
 

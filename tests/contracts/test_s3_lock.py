@@ -17,6 +17,7 @@ from engine.core.pruning import PruneRequest
 from engine.core.recovery import Target
 from engine.settings import LockSettings, SourceSettings, StoreSettings
 from tests import site as sites
+from tests.contracts.fault_proxy import Fault, fault_proxy
 from tests.contracts.upload_contract import PART, noise, put_part
 from tests.integration.test_prune import objects, plant, there
 from tests.lab import Lab
@@ -76,9 +77,7 @@ def test_what_is_replaced_is_not_locked(locking: StoreSettings) -> None:
         store.put(key, b"second")
         assert store.get(key) == b"second"
         store.delete(key)
-        found = store.client.list_object_versions(
-            Bucket=store.bucket, Prefix=store.whole_key(key)
-        )
+        found = store.client.list_object_versions(Bucket=store.bucket, Prefix=store.whole_key(key))
         assert not found.get("Versions") and not found.get("DeleteMarkers"), "no bytes stay behind"
 
 
@@ -113,3 +112,32 @@ def test_backups_restores_and_prunes_under_a_lock(locking: StoreSettings, tmp_pa
         assert len(objects(store, old[3])) == 3, "it stays whole"
         assert job.result is not None
         assert job.result.facts["locked"] == 0, "locks that last are left as they are"
+
+
+def test_credentials_that_may_write_and_not_delete_are_enough(
+    locking: StoreSettings, tmp_path: Path
+) -> None:
+    """Backup, proof and doctor; only prune is refused, and says so."""
+    tree = tmp_path / "etc"
+    tree.mkdir()
+    (tree / "hosts").write_text("127.0.0.1\n")
+    source = SourceSettings("etc", "config", HOUR, HOUR, paths=(str(tree),))
+    with fault_proxy(locking.endpoint) as proxy:
+        proxy.always(
+            lambda request: request.method == "DELETE",
+            Fault(status=403, code="AccessDenied"),
+        )
+        settings = replace(locking, prefix=secrets.token_hex(6), endpoint=proxy.endpoint, lock=None)
+        with sites.site(tmp_path / "site", settings, [source], passphrase=None) as site:
+            for _ in range(2):
+                expect(site.backup())
+            expect(site.restore("etc", Target("directory", str(tmp_path / "out"))))
+            found = [f for f in site.engine.doctor() if f.check.startswith("store")]
+            assert {f.level for f in found} == {"ok"}, found
+            assert any("may write and not delete" in f.message for f in found)
+            store = site.engine.door.repo().store
+            for age in (2, 400, 500):
+                plant(store, timedelta(days=age))
+            job = site.finish(site.engine.retention.start(PruneRequest()))
+            assert job.failure is not None and job.failure.exit_code == 4
+            assert len(there(store)) == 5
