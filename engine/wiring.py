@@ -28,7 +28,7 @@ from engine.ports import (
     Trees,
 )
 from engine.ports.hosts import HostEngine, Machine
-from engine.repository import Repository, failover
+from engine.repository import Repository, failover, profiles
 from engine.repository.lease import StoreHolder, StoreLease
 from engine.settings import EncryptionSettings, Settings, SourceSettings, StoreSettings
 
@@ -48,15 +48,16 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def object_store(settings: StoreSettings) -> ObjectStore:
-    """A store for one bucket or directory; connects at its first call."""
+def object_store(settings: StoreSettings, state: Path | None = None) -> ObjectStore:
+    """A store for one bucket or directory; connects at its first call. What was found by probing
+    it stands in `state`."""
     if settings.provider == "directory":
         from engine.adapters.local_store import LocalStore
 
         return LocalStore(Path(settings.path), settings.shown, settings.prefix)
     from engine.adapters.s3 import S3Store
 
-    return S3Store(settings)
+    return S3Store(settings, profiles.load(state, settings.shown) if state else None)
 
 
 def cipher(settings: Settings) -> Cipher:
@@ -74,9 +75,9 @@ def keyring(settings: EncryptionSettings, state: Path) -> Keyring:
 
 def repository(settings: Settings) -> Repository:
     local = object_store(settings.local) if settings.local else None
-    replicas = [object_store(replica) for replica in settings.replicas]
+    replicas = [object_store(replica, settings.state) for replica in settings.replicas]
     return Repository(
-        object_store(settings.repository),
+        object_store(settings.repository, settings.state),
         cipher(settings),
         local,
         replicas,
@@ -262,16 +263,18 @@ def _hand_over(
             carried.append(here.export_secret(key.fingerprint, passphrase))
     file = state / "handed-over.asc"
     try:
-        for key in carried:
+        for armoured in carried:
             file.touch(mode=0o600)
-            file.write_bytes(key)
+            file.write_bytes(armoured)
             there.import_file(file)
     finally:
         file.unlink(missing_ok=True)
 
 
-def patient(settings: Settings, *, jobs: Sequence[Job], stale_leases: Sequence[str]) -> Patient:
-    """What doctor looks at."""
+def patient(
+    settings: Settings, *, jobs: Sequence[Job], stale_leases: Sequence[str], probe: bool = False
+) -> Patient:
+    """What doctor looks at; with `probe`, stores are asked all they can do."""
     from engine.operations.doctor import Patient
 
     stores = {"repository": settings.repository}
@@ -280,7 +283,10 @@ def patient(settings: Settings, *, jobs: Sequence[Job], stale_leases: Sequence[s
         stores["local"] = settings.local
     return Patient(
         settings=settings,
-        stores=[(name, partial(object_store, store)) for name, store in stores.items()],
+        stores=[
+            (name, partial(object_store, store, settings.state)) for name, store in stores.items()
+        ],
+        probe=probe,
         cipher=lambda: cipher(settings),
         containers=lambda: containers(settings.docker),
         database=lambda source, where: database(settings, source, where, "mentat-dr-doctor"),

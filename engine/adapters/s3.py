@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from engine.adapters import s3_probe
 from engine.adapters.providers import Place, place
 from engine.adapters.s3_client import make_client
 from engine.adapters.s3_errors import (
@@ -24,6 +25,7 @@ from engine.adapters.s3_read import read_range
 from engine.adapters.s3_upload import S3Upload
 from engine.core.errors import BucketMissing, ObjectExists, ObjectMissing, StoreError
 from engine.core.object_key import checked_key
+from engine.core.store_profile import StoreProfile
 from engine.ports import PendingUpload, StoredObject, Upload
 from engine.settings import StoreSettings
 
@@ -41,15 +43,15 @@ class S3Store:
 
     offsite = True
 
-    def __init__(self, settings: StoreSettings) -> None:
+    def __init__(self, settings: StoreSettings, profile: StoreProfile | None = None) -> None:
         self._settings = settings
         self._place: Place = place(settings)
         self._prefix = f"{checked_key(settings.prefix.strip('/'))}/" if settings.prefix else ""
         self._making = threading.Lock()
         self._client: S3Client | None = None
         self.bucket = settings.bucket
-        self.checksums = self._place.checksums
-        self.conditional = self._place.conditional
+        self.checksums = _checksums(self._place.checksums, settings.checksums, profile)
+        self.conditional = _conditional(self._place.conditional, profile)
         self.lock = ObjectLock(self, settings.lock) if settings.lock is not None else None
 
     @cached_property
@@ -100,6 +102,13 @@ class S3Store:
         if arguments and not self.checksums:
             arguments["ContentMD5"] = md5_of(body)
         return arguments
+
+    def probe(self, now: datetime) -> StoreProfile:
+        """Ask the bucket what it does (port Probing), and rely on that from now on."""
+        found = s3_probe.probe(self, now)
+        self.checksums = _checksums(self._place.checksums, self._settings.checksums, found)
+        self.conditional = _conditional(self._place.conditional, found)
+        return found
 
     def keep_until(self, key: str, until: datetime) -> bool:
         """Lock it at least so long (port Locking); False where nothing is locked."""
@@ -272,3 +281,22 @@ class S3Store:
             f"there is no {key} in {self.name}",
             "List the snapshots again; it may have been pruned.",
         )
+
+
+def _checksums(preset: bool, asked: bool | None, profile: StoreProfile | None) -> bool:
+    """Whether checksum headers are sent: what was probed counts for more than a preset, and a
+    store that was seen not to check them is sent none, whatever is asked."""
+    if profile is None:
+        return preset
+    proven = all(profile.proven(name) for name in ("checksums", "part-checksums"))
+    return proven and asked is not False
+
+
+def _conditional(preset: bool | None, profile: StoreProfile | None) -> bool | None:
+    """Whether If-None-Match is relied on: True, False, or None for sending it and looking first,
+    since some stores know it for small objects only."""
+    if profile is None:
+        return preset
+    if not profile.proven("conditional-put"):
+        return False
+    return True if profile.proven("conditional-complete") else None

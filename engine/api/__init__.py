@@ -282,8 +282,9 @@ class Engine(Response):
         """False when the secret key opens without one (or a configured passphrase serves)."""
         return self.door.repo().cipher.needs_passphrase()
 
-    def doctor(self) -> Sequence[Finding]:
-        """Look at everything a backup and a recovery need. Never raises for what it finds."""
+    def doctor(self, *, probe: bool = False) -> Sequence[Finding]:
+        """Look at everything a backup and a recovery need. Never raises for what it finds. With
+        `probe`, buckets are asked all they can do, and only that is relied on from then on."""
         from engine import wiring
         from engine.jobs import stale
         from engine.operations import doctor
@@ -294,6 +295,7 @@ class Engine(Response):
                 self.settings,
                 jobs=self.jobs(),
                 stale_leases=stale.leases(self.settings.state, names),
+                probe=probe,
             )
         )
 

@@ -221,6 +221,11 @@ plain "$SNAPSHOT/users.sql.zst.gpg" users.sql
 ${{MYSQL:-mysql}} --force < users.sql
 ```
 {recovery_binlogs.section(row.id)}"""
+    return _tree_section(row, kind, chain, title)
+
+
+def _tree_section(row: SnapshotEntry, kind: str, chain: Sequence[SnapshotEntry], title: str) -> str:
+    block = f"{row.id.host}/{row.id.source}"
     note = (
         "The paths are relative to `/`: extract beside it, look, then copy what you need."
         if kind == "config"

@@ -8,7 +8,7 @@ from engine.ports.cipher import Cipher, Key, SignatureCheck
 from engine.ports.containers import Container, Containers, Liveness, Mount, Volume
 from engine.ports.databases import Database, Dump, Loading, PhysicalCopy, PhysicalWays, Probes
 from engine.ports.processes import Processes, RunningPipeline, StreamTap
-from engine.ports.stores import Locking, ObjectStore, PendingUpload, StoredObject, Upload
+from engine.ports.stores import Locking, ObjectStore, PendingUpload, Probing, StoredObject, Upload
 from engine.ports.telling import AlertSource, Clock, Metrics, Notifier, Silencer
 from engine.ports.trees import MemberCounter, SqliteCopies, Trees, TreeSurvey
 
@@ -34,6 +34,7 @@ __all__ = [
     "PhysicalCopy",
     "PhysicalWays",
     "Probes",
+    "Probing",
     "Processes",
     "RunningPipeline",
     "SignatureCheck",

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
+from engine.core.store_profile import StoreProfile
+
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
@@ -80,3 +82,12 @@ class Locking(Protocol):
 
     def keep_until(self, key: str, until: datetime) -> bool:
         """Lock the object at least so long; True when that had to be changed. StoreError."""
+
+
+@runtime_checkable
+class Probing(Protocol):
+    """A store that may be one of many kinds, and can be asked what it does."""
+
+    def probe(self, now: datetime) -> StoreProfile:
+        """Try everything we might rely on, below `probe/`, and rely on what was seen from now on.
+        StoreError when it cannot be tried."""
