@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from engine.adapters.database.dialect import Dialect
 from engine.adapters.database.failures import ServerSaid
@@ -16,8 +18,7 @@ from engine.core.errors import DatabaseError
 
 _PACKET = 1 << 30
 _CONNECTIONS = 4
-_POOL = 512 << 20
-_REDO = 1 << 30
+_POOLS = (512 << 20, 4 << 30)  # least and most of a quarter of the memory that is free
 _REDO_OFF = "ALTER INSTANCE DISABLE INNODB REDO_LOG"
 _REDO_ON = "ALTER INSTANCE ENABLE INNODB REDO_LOG"
 _UNDOING = re.compile(rf"(?:SET GLOBAL [a-z_]+=[A-Za-z0-9_.]+|{_REDO_ON})\Z")
@@ -68,12 +69,11 @@ class ServerLoad:
             return changes
         changes += change("innodb_flush_log_at_trx_commit", 0, lambda v: v == "0")
         changes += change("sync_binlog", 0, lambda v: v == "0")
-        changes += change("innodb_buffer_pool_size", _POOL, lambda v: int(v) >= _POOL)
-        if self._dialect.flavor == "mysql":
-            if _status(session, "Innodb_redo_log_enabled") == "ON":
-                changes.append((_REDO_OFF, _REDO_ON))
-        else:
-            changes += change("innodb_log_file_size", _REDO, lambda v: int(v) >= _REDO)
+        pool = _pool_bytes()
+        changes += change("innodb_buffer_pool_size", pool, lambda v: int(v) >= pool)
+        # MariaDB's redo log could be made larger, but to put it back takes longer than that saves.
+        if self._dialect.flavor == "mysql" and _status(session, "Innodb_redo_log_enabled") == "ON":
+            changes.append((_REDO_OFF, _REDO_ON))
         return changes
 
     def begin(self) -> None:
@@ -107,6 +107,17 @@ class ServerLoad:
                 told = put_back(session, self._undone)
             if told:
                 raise DatabaseError("; ".join(told), "Set them by hand, or restart the server.")
+
+
+def _pool_bytes() -> int:
+    """A buffer pool that this machine can spare for the length of a load; a server that is made
+    for a load runs here."""
+    free = 0
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                free = int(line.split()[1]) << 10
+    return max(_POOLS[0], min(_POOLS[1], free // 4)) >> 27 << 27
 
 
 def _global(session: Session, name: str) -> str | None:
