@@ -2,8 +2,9 @@
 
 A file copied while it is written is torn, and so is one whose write-ahead log is read at another
 moment. Each is copied by SQLite's online backup, beside the tree on the same file system; tar
-then runs in a mount namespace of its own in which the copies stand under the files' names, with
-empty files for their logs. Nobody else sees that, and nothing in the tree is touched.
+then runs in a mount namespace of its own in which the copies stand under the files' names, and
+leaves their logs out: a copy needs none, and one of another moment would ruin it. Nobody else
+sees that, and nothing in the tree is touched.
 
 File format: https://www.sqlite.org/fileformat2.html (header, and 18-19: 2 for write-ahead logs).
 """
@@ -23,6 +24,7 @@ from pathlib import Path
 
 from engine.adapters import command as commands
 from engine.adapters import volume_exclude, volume_kernel
+from engine.adapters.volume_words import shown
 from engine.core.commands import Command
 
 _MAGIC = b"SQLite format 3\0"
@@ -40,9 +42,12 @@ _SCRIPT = (
 
 @dataclass(slots=True)
 class SqliteCopies:
-    """binds are (copy, file in the tree); warnings name the files that are packed as they are."""
+    """binds are (copy, file in the tree), logs the members that are left out; warnings name the
+    files that are packed as they are. changing: folders that writers' logs come and go in."""
 
     binds: list[tuple[Path, Path]] = field(default_factory=list)
+    logs: list[str] = field(default_factory=list)
+    changing: set[Path] = field(default_factory=set)
     warnings: list[str] = field(default_factory=list)
     databases: int = 0
 
@@ -51,8 +56,17 @@ class SqliteCopies:
         if not self.binds:
             return command
         pairs = [str(path) for pair in self.binds for path in pair]
+        at = command.argv.index("--no-unquote")
+        left_out = ("--no-wildcards", "--anchored", *(f"--exclude={log}" for log in self.logs))
+        packing = (*command.argv[:at], *left_out, *command.argv[at:])
         space = ("unshare", "--mount", "--propagation=private", "sh", "-c", _SCRIPT, "sh")
-        return replace(command, argv=(*space, *pairs, "--", *command.argv))
+        return replace(command, argv=(*space, *pairs, "--", *packing))
+
+    def unexpected(self, said: Sequence[str], root: Path) -> list[str]:
+        """The sentences but those of folders that change because a writer's log comes and goes."""
+        folders = (os.fsencode(os.path.relpath(folder, root)) for folder in self.changing)
+        harmless = {f"{shown(folder)} changed while it was read" for folder in folders}
+        return [line for line in said if line not in harmless]
 
 
 @contextlib.contextmanager
@@ -73,7 +87,8 @@ def copies(
                 device = file.stat().st_dev
                 if device not in folders:
                     folders[device] = _folder(stack, device, places, owner)
-                _take(made, file, folders[device], number)
+                if _take(made, file, folders[device], number):
+                    made.logs += [f"{_member(root, paths, file)}{suffix}" for suffix in _LOGS]
             except (OSError, sqlite3.Error, TimeoutError) as error:
                 made.warnings.append(f"{file} is a SQLite file, copied as it is: {error}")
         yield made
@@ -131,25 +146,25 @@ def _folder(
     return None
 
 
-def _take(made: SqliteCopies, file: Path, folder: Path | None, number: int) -> None:
+def _member(root: Path, paths: Sequence[str], file: Path) -> str:
+    """The file's name in the archive."""
+    relative = os.path.relpath(file, root)
+    return f"./{relative}" if "." in [os.path.normpath(path) for path in paths] else relative
+
+
+def _take(made: SqliteCopies, file: Path, folder: Path | None, number: int) -> bool:
     if folder is None:
         raise OSError("there is no folder of ours on its file system to copy it to")
     if volume_kernel.free_bytes(folder) < file.stat().st_size:
         raise OSError("there is no room to copy it to")
     target = folder / str(number)
     if not _copy(file, target):
-        return
+        return False
     _belongs_alike(file, target)
-    binds = [(target, file)]
-    for suffix in _LOGS:
-        log = file.with_name(file.name + suffix)
-        if log.is_file() and not log.is_symlink():
-            empty = folder / f"{number}{suffix}"
-            empty.touch()
-            _belongs_alike(log, empty)
-            binds.append((empty, log))
-    made.binds += binds
+    made.binds.append((target, file))
+    made.changing.add(file.parent)
     made.databases += 1
+    return True
 
 
 def _copy(file: Path, target: Path) -> bool:

@@ -90,6 +90,7 @@ def _pack(session: Session, tree: TreeFacts) -> None:
                 "A full snapshot is made instead.",
             )
         said = ctx.trees.pack_warnings(packed.ended[0].stderr, root)
+        said = copies.unexpected(said, root)
         told = [*copies.warnings, *said, *survey.result().warnings]
         if copies.databases:
             ctx.emit(Output(f"{copies.databases} SQLite files copied as of one moment each"))

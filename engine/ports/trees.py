@@ -47,7 +47,11 @@ class SqliteCopies(Protocol):
         """The files that are packed as they are, and why."""
 
     def shown_to(self, command: Command) -> Command:
-        """The pack command, run where the copies stand under the files' names."""
+        """The pack command, run where the copies stand under the files' names and their logs are
+        left out."""
+
+    def unexpected(self, said: Sequence[str], root: Path) -> Sequence[str]:
+        """The pack's warnings but those that a copied database's writer explains."""
 
 
 class Trees(Protocol):
