@@ -78,7 +78,7 @@ def volume_site(lab: Lab, tmp_path: Path) -> Iterator[tuple[Site, Path]]:
 
 @pytest.mark.parametrize("mode", ["WAL", "DELETE"])
 def test_a_database_under_a_writer_comes_back_whole(
-    volume_site: tuple[Site, Path], tmp_path: Path, mode: str
+    volume_site: tuple[Site, Path], tmp_path: Path, mode: str, full: bool
 ) -> None:
     site, folder = volume_site
     file = folder / "deep er" / "app's [db].sqlite3"
@@ -86,7 +86,7 @@ def test_a_database_under_a_writer_comes_back_whole(
     with writing(file, mode):
         os.chown(file, 1234, 4321)
         file.chmod(0o640)
-        for number in range(3):
+        for number in range(6 if full else 2):
             expect(site.backup())
             out = tmp_path / f"out{number}"
             expect(site.restore("app", Target("directory", str(out))))
