@@ -54,6 +54,15 @@ class LockSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TransitionSettings:
+    """The bucket moves artifacts to a colder class once they are so many days old. GLACIER and
+    DEEP_ARCHIVE must be thawed before a restore, which takes hours."""
+
+    days: int
+    storage_class: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoreSettings:
     """One object store: a bucket of a provider, or a directory (provider "directory")."""
 
@@ -70,6 +79,7 @@ class StoreSettings:
     ca_bundle: str = ""
     label: str = ""  # shown instead of provider:bucket
     lock: LockSettings | None = None  # None: nothing is locked
+    transition: TransitionSettings | None = None  # None: all stays in its class
 
     @property
     def shown(self) -> str:

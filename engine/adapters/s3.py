@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from engine.adapters import s3_probe
 from engine.adapters.providers import Place, place
 from engine.adapters.s3_client import make_client
+from engine.adapters.s3_cold import Cold
 from engine.adapters.s3_errors import (
     code_and_status,
     retries_of,
@@ -23,6 +24,7 @@ from engine.adapters.s3_errors import (
 from engine.adapters.s3_lock import ObjectLock, md5_of
 from engine.adapters.s3_read import read_range
 from engine.adapters.s3_upload import S3Upload
+from engine.core.cold import Chill, LifecycleRule
 from engine.core.errors import BucketMissing, ObjectExists, ObjectMissing, StoreError
 from engine.core.object_key import checked_key
 from engine.core.store_profile import StoreProfile
@@ -52,6 +54,7 @@ class S3Store:
         self.bucket = settings.bucket
         self.checksums = _checksums(self._place.checksums, settings.checksums, profile)
         self.conditional = _conditional(self._place.conditional, profile)
+        self.cold = Cold(self, settings.transition)
         self.lock = ObjectLock(self, settings.lock) if settings.lock is not None else None
 
     @cached_property
@@ -101,7 +104,26 @@ class S3Store:
         arguments = self.lock.arguments(key) if self.lock is not None else {}
         if arguments and not self.checksums:
             arguments["ContentMD5"] = md5_of(body)
-        return arguments
+        return arguments | self.cold.arguments(key)
+
+    # ------------------------------------------------------------ colder classes (port Thawing)
+
+    @property
+    def prefix(self) -> str:
+        """Before every key of ours in the bucket; empty, or ending in a slash."""
+        return self._prefix
+
+    def chill(self, key: str) -> Chill:
+        return self.cold.chill(key)
+
+    def thaw(self, key: str) -> None:
+        self.cold.thaw(key)
+
+    def lifecycle(self) -> tuple[LifecycleRule, ...]:
+        return self.cold.rules()
+
+    def arrange_lifecycle(self) -> bool:
+        return self.cold.arrange()
 
     def probe(self, now: datetime) -> StoreProfile:
         """Ask the bucket what it does (port Probing), and rely on that from now on."""

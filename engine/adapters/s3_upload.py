@@ -115,6 +115,7 @@ class S3Upload:
             while not self._upload_id:
                 self._with_checksums = self._store.checksums
                 algorithm: Any = {"ChecksumAlgorithm": "SHA256"} if self._with_checksums else {}
+                algorithm |= self._store.cold.arguments(self._key)
                 if self._store.lock is not None:
                     algorithm |= self._store.lock.arguments(self._key)
                 try:

@@ -21,7 +21,7 @@ def plan(door: Door, request: RestoreRequest) -> RestorePlan:
 def snapshot_alone(door: Door, request: RestoreRequest) -> RestorePlan:
     """The plan of the snapshot's restore, whatever comes after it."""
     from engine import wiring
-    from engine.operations import restore_plan
+    from engine.operations import restore_plan, thaw
     from engine.repository import chains, choose
 
     settings, repository = door.settings, door.repo()
@@ -43,4 +43,14 @@ def snapshot_alone(door: Door, request: RestoreRequest) -> RestorePlan:
     told = tuple(dict.fromkeys(passed.words for passed in (*opened.passed, *lacking)))
     if not whole:
         broken = (*broken, "no store has all of this snapshot: choose another one")
-    return replace(made, warnings=(*made.warnings, *told), blockers=(*made.blockers, *broken))
+    steps = made.steps
+    cold = thaw.frozen(repository, (*below, opened.manifest))
+    if cold:
+        steps = (thaw.step(cold), *steps)
+        told = (*told, "parts of it must be thawed first: a restore asks for them, and waits")
+    return replace(
+        made,
+        steps=steps,
+        warnings=(*made.warnings, *told),
+        blockers=(*made.blockers, *broken),
+    )

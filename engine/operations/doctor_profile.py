@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from engine.core.findings import Finding
+from engine.core.cold import RULE, breaks
+from engine.core.errors import StoreError
+from engine.core.findings import Finding, failure
 from engine.core.objectives import Level
 from engine.core.store_profile import FEATURES, Answer, StoreProfile
-from engine.ports import ObjectStore, Probing
+from engine.ports import ObjectStore, Probing, Thawing
 from engine.repository import profiles
 from engine.settings import StoreSettings
 
@@ -22,7 +24,11 @@ _USELESS = "Do not rely on this store. Ask its provider, or use another one."
 def profile(patient: Patient, check: str, name: str, found: ObjectStore) -> Iterator[Finding]:
     """With `probe`, probe the store and remember the answers; else tell what is known and weak."""
     settings = _settings(patient, name)
-    if not isinstance(found, Probing) or settings is None:
+    if settings is None:
+        return
+    if isinstance(found, Thawing):
+        yield from _lifecycle(patient, check, settings, found)
+    if not isinstance(found, Probing):
         return
     if patient.probe:
         known: StoreProfile | None = found.probe(patient.clock())
@@ -40,6 +46,29 @@ def profile(patient: Patient, check: str, name: str, found: ObjectStore) -> Iter
         finding = _finding(check, feature, answer, locked=settings.lock is not None)
         if patient.probe or finding.level != "ok":
             yield finding
+
+
+def _lifecycle(
+    patient: Patient, check: str, settings: StoreSettings, found: Thawing
+) -> Iterator[Finding]:
+    """Rules of the bucket that undo the retention, or are not what is configured."""
+    try:
+        rules = found.lifecycle()
+    except StoreError as error:
+        if settings.transition is not None:
+            yield failure(check, error, "warning")
+        return
+    retention = patient.settings.retention
+    for words in breaks(rules, found.prefix, max(retention.offsite.days, retention.config.days)):
+        yield Finding(
+            check,
+            "critical",
+            words,
+            "Take that rule away, or let it spare our prefix: mentat-dr prune removes what may go.",
+        )
+    if settings.transition is not None and not any(rule.id == RULE for rule in rules):
+        said = "the bucket does not move old artifacts to a colder class yet"
+        yield Finding(check, "warning", said, "mentat-dr prune writes the rule.")
 
 
 def _settings(patient: Patient, name: str) -> StoreSettings | None:

@@ -19,7 +19,7 @@ from engine.operations import prune_plan, prune_record
 from engine.operations.context import Context
 from engine.operations.progress import Phase
 from engine.operations.prune_plan import Looked, Planning
-from engine.ports import Locking, ObjectStore, PendingUpload
+from engine.ports import Locking, ObjectStore, PendingUpload, Thawing
 from engine.repository import ListingFile
 from engine.repository.inventory import parse_proof
 from engine.repository.lease import StoreLease
@@ -59,6 +59,7 @@ def prune(
                 wrong=_clocks_apart(ctx),
             )
             plan, looked = prune_plan.plan(planning, request)
+        _arrange(ctx, done)
         for found in looked:
             before = len(done.snapshots)
             _tell(ctx, found.plan, done)
@@ -69,6 +70,19 @@ def prune(
             if found.plan.tier == "offsite":
                 _forget(ctx, gone)
     return _result(plan, done)
+
+
+def _arrange(ctx: Context, done: _Done) -> None:
+    """See that the bucket moves old artifacts to colder classes as configured, and no more."""
+    store = ctx.repository.store
+    if ctx.settings.repository.transition is None or not isinstance(store, Thawing):
+        return
+    try:
+        if store.arrange_lifecycle():
+            ctx.emit(Output("the bucket's lifecycle rule was written"))
+    except StoreError as error:
+        done.objections.append(error.message)
+        ctx.warn("lifecycle", f"old artifacts are not moved to a colder class: {error.message}")
 
 
 def _clocks_apart(ctx: Context) -> tuple[str, ...]:

@@ -10,11 +10,12 @@ from engine.core.errors import MentatError, UsageError
 from engine.core.events import Emit, Event, Result, Warned
 from engine.core.recovery import RestoreRequest
 from engine.core.snapshot import Manifest, SnapshotId
-from engine.operations import replay_binlogs, restore_database, restore_tree
+from engine.operations import replay_binlogs, restore_database, restore_tree, thaw
 from engine.operations.context import Context
 from engine.operations.progress import Phase
 from engine.operations.streams import FALLBACK
 from engine.repository import ListingFile, choose
+from engine.repository.chains import chain
 from engine.settings import SourceSettings
 
 
@@ -54,6 +55,7 @@ def restore(ctx: Context, request: RestoreRequest, passphrase: str | None) -> Re
         )
     with Phase(ctx.emit, "key", "Prove the key"):
         ctx.repository.cipher.check_secret(passphrase)
+    thaw.await_readable(ctx, chain(ctx.repository, manifest))
     with _held(restoring):
         if manifest.kind == "database":
             result = restore_database.run(restoring)

@@ -8,7 +8,15 @@ from engine.ports.cipher import Cipher, Key, SignatureCheck
 from engine.ports.containers import Container, Containers, Liveness, Mount, Volume
 from engine.ports.databases import Database, Dump, Loading, PhysicalCopy, PhysicalWays, Probes
 from engine.ports.processes import Processes, RunningPipeline, StreamTap
-from engine.ports.stores import Locking, ObjectStore, PendingUpload, Probing, StoredObject, Upload
+from engine.ports.stores import (
+    Locking,
+    ObjectStore,
+    PendingUpload,
+    Probing,
+    StoredObject,
+    Thawing,
+    Upload,
+)
 from engine.ports.telling import AlertSource, Clock, Metrics, Notifier, Silencer
 from engine.ports.trees import MemberCounter, SqliteCopies, Trees, TreeSurvey
 
@@ -42,6 +50,7 @@ __all__ = [
     "SqliteCopies",
     "StoredObject",
     "StreamTap",
+    "Thawing",
     "TreeSurvey",
     "Trees",
     "Upload",

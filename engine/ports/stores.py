@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
+from engine.core.cold import Chill, LifecycleRule
 from engine.core.store_profile import StoreProfile
 
 
@@ -91,3 +92,25 @@ class Probing(Protocol):
     def probe(self, now: datetime) -> StoreProfile:
         """Try everything we might rely on, below `probe/`, and rely on what was seen from now on.
         StoreError when it cannot be tried."""
+
+
+@runtime_checkable
+class Thawing(Protocol):
+    """A store with colder classes, whose objects must be thawed before they are read."""
+
+    @property
+    def prefix(self) -> str:
+        """Before every key of ours in the bucket."""
+
+    def chill(self, key: str) -> Chill:
+        """Whether the object can be read now. StoreError."""
+
+    def thaw(self, key: str) -> None:
+        """Ask for it; no error when that was done before. StoreError."""
+
+    def lifecycle(self) -> tuple[LifecycleRule, ...]:
+        """The bucket's rules, those of others too. StoreError."""
+
+    def arrange_lifecycle(self) -> bool:
+        """Make the configured transition a rule of the bucket, or take ours away; True when that
+        changed anything. StoreError."""

@@ -16,6 +16,7 @@ from engine.settings import (
     Settings,
     StoreSettings,
     TierRetention,
+    TransitionSettings,
 )
 from engine.settings_file.proof import read_drill, read_verify
 from engine.settings_file.readiness import read_contacts, read_health
@@ -91,6 +92,7 @@ def _store(table: Table) -> StoreSettings:
         ca_bundle=table.absolute("ca_bundle"),
         label=table.text("label"),
         lock=_lock(table),
+        transition=_transition(table),
     )
     table.close()
     if table.raw.get("provider") in get_args(Provider):
@@ -112,11 +114,24 @@ def _lock(table: Table) -> LockSettings | None:
     return found
 
 
+def _transition(table: Table) -> TransitionSettings | None:
+    given = table.table("transition")
+    if not table.has("transition"):
+        return None
+    found = TransitionSettings(
+        given.count("days", 30, low=0, high=36_500),
+        given.text("storage_class", "GLACIER", required=True),
+    )
+    given.close()
+    return found
+
+
 def _check_store(table: Table, store: StoreSettings) -> None:
     if store.provider == "directory":
         if not table.has("path"):
             table.problem("path", 'is missing; provider "directory" needs an absolute path')
         buckets_own = {"bucket", "endpoint", "region", "access_key", "secret_key", "lock"}
+        buckets_own |= {"transition"}
         for key in sorted(set(table.raw) & buckets_own):
             table.problem(key, 'does not belong to provider "directory"')
         return

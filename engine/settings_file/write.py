@@ -25,6 +25,7 @@ from engine.settings import (
     SourceSettings,
     StoreSettings,
     TierRetention,
+    TransitionSettings,
     VerifySettings,
 )
 from engine.settings_file.readiness import contact_document, health_document
@@ -133,6 +134,8 @@ def _plain(value: object, usual: object, renamed: dict[str, str] | None = None) 
             mine = _secret(mine)
         elif isinstance(mine, LockSettings):
             mine = {"mode": mine.mode, "days": mine.days}
+        elif isinstance(mine, TransitionSettings):
+            mine = {"days": mine.days, "storage_class": mine.storage_class}
         elif isinstance(mine, timedelta):
             mine = format_duration(mine)
         elif isinstance(mine, tuple):
