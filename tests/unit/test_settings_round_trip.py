@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from engine.core.durations import format_duration, parse_duration, parse_frequency
 from engine.settings import (
     EncryptionSettings,
+    LockSettings,
     RetentionSettings,
     Secret,
     Settings,
     SourceSettings,
     StoreSettings,
     TierRetention,
+    TransitionSettings,
 )
 from engine.settings_file import load, save, state_directory
 
@@ -44,6 +46,9 @@ stores = st.one_of(
         secret_key=secrets,
         path_style=st.none() | st.booleans(),
         checksums=st.none() | st.booleans(),
+        lock=st.none()
+        | st.builds(LockSettings, st.sampled_from(["governance", "compliance"]), st.integers(1, 900)),
+        transition=st.none() | st.builds(TransitionSettings, st.integers(0, 900), words),
     ),
 )
 tiers = st.builds(TierRetention, days=st.integers(1, 900), monthly=st.integers(0, 99))
