@@ -94,8 +94,10 @@ class Hosts:
                 f"this rebuilds {request.host} here: {planned.confirm_name} must be given",
                 planned.command,
             )
-        # The set by its ref: a newer one may come before the job looks for the newest.
-        fixed = replace(request, set=planned.host_set.id.ref, at=None)
+        # What was planned, by refs: newer ones may come before the job looks for the newest.
+        exact = bool(request.set) and request.at is None
+        refs = {} if exact else {m.source: m.ref for m in planned.host_set.members}
+        fixed = replace(request, set=planned.host_set.id.ref, refs=refs)
         given: dict[str, bytes] = {}
         if passphrase is not None:
             given["passphrase"] = passphrase.encode()

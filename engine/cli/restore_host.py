@@ -88,7 +88,7 @@ def options(command: F) -> F:
 
 def _moment(given: object) -> datetime | None:
     """What --at says, as a time; a time without its zone is UTC."""
-    if not given:
+    if not given or given == "latest":
         return None
     if isinstance(given, datetime):
         found = given

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from engine.core.host_facts import EngineFacts, HostFacts, Image, labels_of, name_of
 from engine.core.host_set import HostSet, Member
 from engine.core.objectives import Level
+from engine.core.recovery import Until
 
 PartKind = Literal[
     "image", "network", "volume", "config", "data", "database", "container", "health"
@@ -35,6 +36,7 @@ class Part:
     source: str = ""
     ref: str = ""
     size: int | None = None
+    until: Until | None = None  # a database: replay binary logs up to there
 
     @property
     def id(self) -> str:
@@ -54,7 +56,8 @@ class Difference:
 @dataclass(frozen=True, slots=True)
 class RebuildRequest:
     """What the operator asks for. only and without are patterns of part ids (`container:web`,
-    `data:*`) or of their names; addresses maps an address of the lost host to one here."""
+    `data:*`) or of their names; addresses maps an address of the lost host to one here. set alone
+    means exactly its snapshots; refs, by source, those that a plan chose."""
 
     host: str
     set: str = ""
@@ -65,6 +68,7 @@ class RebuildRequest:
     confirm: str = ""
     accept_unsigned: str = ""
     afresh: bool = False
+    refs: Mapping[str, str] = field(default_factory=dict)
 
 
 def chosen(part: Part, only: Sequence[str], without: Sequence[str]) -> bool:
@@ -79,8 +83,11 @@ def chosen(part: Part, only: Sequence[str], without: Sequence[str]) -> bool:
     return (not only or fits(only)) and not fits(without)
 
 
-def parts(host_set: HostSet, facts: HostFacts | None) -> tuple[Part, ...]:
-    """Every part of the host, in the order they are made. Without facts only its sources."""
+def parts(
+    host_set: HostSet, facts: HostFacts | None, untils: Mapping[str, Until] | None = None
+) -> tuple[Part, ...]:
+    """Every part of the host, in the order they are made. Without facts only its sources. untils:
+    by database, where the replay of its binary logs ends."""
     engine = facts.engine if facts else None
     found: list[Part] = []
     if engine is not None:
@@ -91,7 +98,7 @@ def parts(host_set: HostSet, facts: HostFacts | None) -> tuple[Part, ...]:
             if any(str(n["Name"]) in networks_of(c) for c in engine.containers)
         ]
         found += _volumes(host_set, engine)
-    found += [_data(member, engine) for member in host_set.members]
+    found += [_data(member, (untils or {}).get(member.source)) for member in host_set.members]
     if engine is not None:
         ordered = in_dependency_order(engine.containers)
         found += [Part("container", name_of(c), f"make {name_of(c)}{_starts(c)}") for c in ordered]
@@ -149,14 +156,16 @@ def _volumes(host_set: HostSet, engine: EngineFacts) -> list[Part]:
     return found
 
 
-def _data(member: Member, engine: EngineFacts | None) -> Part:
+def _data(member: Member, until: Until | None) -> Part:
     title = f"restore {member.source} as of {member.recoverable_to:%Y-%m-%d %H:%M:%S} UTC"
+    if until is not None:
+        title += f", then its binary logs up to {until}"
     kind: PartKind = "data"
     if member.kind == "database":
         kind = "database"
     elif not member.volume:
         kind = "config"
-    return Part(kind, member.source, title, member.source, member.ref, member.raw_bytes)
+    return Part(kind, member.source, title, member.source, member.ref, member.raw_bytes, until)
 
 
 def in_dependency_order(

@@ -189,6 +189,7 @@ def _restore(work: Rebuilding, part: Part, confirm: str) -> None:
         host=work.request.host,
         confirm=confirm,
         accept_unsigned=part.ref if work.request.accept_unsigned else "",
+        until=part.until,
     )
     restore(ctx, request, work.passphrase)
     _keep_apart(work, part)

@@ -23,7 +23,7 @@ from engine.core.host_rebuild import (
 from engine.core.host_set import HostSet
 from engine.core.recovery import PlanStep
 from engine.core.snapshot import format_utc
-from engine.operations import host_progress, rates, sets
+from engine.operations import host_moments, host_progress, rates, sets
 from engine.operations.context import Context
 from engine.ports import SignatureCheck
 from engine.repository.sets import HostSets
@@ -76,9 +76,10 @@ def plan(ctx: Context, request: RebuildRequest, passphrase: str | None) -> Rebui
     sets_of = HostSets(ctx.repository)
     entry = sets_of.find(request.host, request.set, request.at)
     opened = sets_of.open(entry.id)
-    host_set = opened.host_set
-    facts = sets.read_facts(ctx, host_set, passphrase)
-    every = parts(host_set, facts)
+    facts = sets.read_facts(ctx, opened.host_set, passphrase)
+    host_set = host_moments.nearest(ctx, opened.host_set, request)
+    untils, told = host_moments.untils(ctx, host_set, request)
+    every = parts(host_set, facts, untils)
     wanted = tuple(p for p in every if chosen(p, request.only, request.without))
     if not wanted:
         raise UsageError(
@@ -97,7 +98,7 @@ def plan(ctx: Context, request: RebuildRequest, passphrase: str | None) -> Rebui
         left_out=tuple(p for p in every if p not in wanted),
         done=done,
         already=_already(wanted, present[0]),
-        differences=differences(facts, left, here, request.addresses),
+        differences=(*differences(facts, left, here, request.addresses), *told),
         steps=tuple(_step(ctx, part) for part in left),
         command=command_line(request, host_set),
         by_hand=by_hand(facts),
@@ -190,7 +191,9 @@ def by_hand(facts: HostFacts | None) -> tuple[str, ...]:
 
 def command_line(request: RebuildRequest, host_set: HostSet) -> str:
     """The command that does the same, ready to paste."""
-    words = ["mentat-dr", "restore", "--host", request.host, "--set", host_set.id.ref]
+    words = ["mentat-dr", "restore", "--host", request.host]
+    if request.set and not request.refs:
+        words += ["--set", host_set.id.ref]
     if request.at is not None:
         words += ["--at", format_utc(request.at)]
     for option, values in (("--only", request.only), ("--without", request.without)):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from engine.core.host_rebuild import RebuildRequest
 from engine.settings import SourceSettings, StoreSettings
 from tests import site as sites
 from tests.site import HOUR, PASSPHRASE, Site, expect
@@ -81,3 +84,24 @@ def test_the_fleet_is_told_without_any_host(site: Site) -> None:
     expect(site.backup())
     (host,) = site.engine.hosts.overview()
     assert (host.host, host.sources, host.snapshots) == ("landsraad", ("etc", "opt"), 2)
+
+
+def test_newer_snapshots_go_before_the_set_s_unless_it_or_a_moment_is_named(site: Site) -> None:
+    expect(site.backup())
+    first = site.engine.hosts.open()
+    time.sleep(1.1)  # keys tell whole seconds
+    job = expect(site.backup("etc"))
+    asked = RebuildRequest("landsraad")
+
+    def refs(request: RebuildRequest) -> dict[str, str]:
+        plan = site.engine.hosts.plan(request, PASSPHRASE)
+        assert plan.host_set.id == first.id
+        return {part.source: part.ref for part in plan.parts}
+
+    in_set = {member.source: member.ref for member in first.members}
+    newest = {**in_set, "etc": job.snapshots[0].ref}
+    assert newest != in_set
+    assert refs(asked) == newest
+    assert refs(replace(asked, set=first.id.ref)) == in_set
+    assert refs(replace(asked, at=first.id.at)) == in_set
+    assert refs(replace(asked, set=first.id.ref, refs=newest)) == newest
