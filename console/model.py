@@ -49,6 +49,11 @@ class Model:
         return self.incident is not None and self.incident.incident.closed is None
 
     @property
+    def mode(self) -> str:
+        """LIVE, unless the open incident is a rehearsal."""
+        return self.incident.incident.mode if self.incident and self.incident_open else "LIVE"
+
+    @property
     def running(self) -> tuple[Job, ...]:
         return tuple(job for job in self.jobs or () if not job.final)
 

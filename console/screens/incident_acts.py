@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from console.screens.confirm import ConfirmDialog
 from console.screens.incident_dialogs import ChoiceDialog, TextDialog
+from console.screens.incident_rows import touched_rows
 from console.screens.text import TextScreen
 from console.widgets.controls import Option
 from console.widgets.facts import Row
-from console.widgets.panels import plan_rows, time_rows
+from console.widgets.panels import time_rows
 from engine.api import Situation
 from engine.api import incident_words as words
 
@@ -117,7 +118,7 @@ class IncidentActs:
                 does = ready.does
                 if ready.plan is not None:
                     confirm = ready.plan.confirm_name
-                    rows = [*plan_rows(ink, ready.plan), *time_rows(ink, ready.plan)]
+                    rows = [*touched_rows(ink, ready.plan), *time_rows(ink, ready.plan)]
             yes = await self._desk.push_screen_wait(
                 ConfirmDialog(f"{step.title}?", rows, command=does, yes="Begin", name=confirm)
             )
@@ -152,7 +153,8 @@ class IncidentActs:
         note: str | None = ""
         if not refused:
             rows: list[Row] = [ink.say(words.fill(step.instructions, situation.values))]
-            note = await self._text(f"{step.title}: what did you see?", "Done", rows=rows)
+            rows.append(ink.say(("What did you see?", "label")))
+            note = await self._text(step.title, "Done", rows=rows)
         if note is not None:
             await self._do(
                 lambda: self._desk.engine.steps.finish(step.id, incident.id, note=note or "")

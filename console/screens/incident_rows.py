@@ -11,7 +11,7 @@ from console.formatting import age, bar, duration, target
 from console.ink import Ink, Part
 from console.widgets.facts import Fact, Row
 from console.widgets.panels import phase_progress
-from engine.api import Job, Situation
+from engine.api import Job, RestorePlan, Situation
 from engine.api import incident_words as words
 
 ROLE: dict[words.Standing, str] = {
@@ -141,6 +141,23 @@ def job_rows(ink: Ink, job: Job | None, progress: words.Progress, now: datetime)
     if not job.final:
         said = f": {job.last_output}" if job.last_output else ""
         rows.append(ink.say((f"last output {age(job.last_at, now)}{said}", "muted")))
+    return rows
+
+
+def touched_rows(ink: Ink, plan: RestorePlan) -> list[Row]:
+    """What a restore touches, the worst first: a small screen must show that."""
+    rows: list[Row] = []
+    for name, role, lines in (
+        ("DESTROYS", "critical", plan.destroys),
+        ("STOPS", "warning", plan.stops),
+        ("CHANGES", "warning", plan.changes),
+        ("UNKNOWN", "unknown", plan.unknown),
+        ("READS", "title", plan.reads),
+    ):
+        for place, line in enumerate(lines):
+            rows.append(Fact(name if place == 0 else "", ink.say(line.what), role))
+        if not lines and name in ("DESTROYS", "STOPS"):
+            rows.append(Fact(name, ink.say(("nothing", "muted"))))
     return rows
 
 
