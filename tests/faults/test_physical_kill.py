@@ -74,7 +74,7 @@ def cloned(
         yield site, database
 
 
-@pytest.mark.parametrize("phase", ["copy", "stream"])
+@pytest.mark.parametrize("phase", ["copy", pytest.param("stream", marks=pytest.mark.full)])
 def test_a_clone_is_removed_after_a_kill(
     cloned: tuple[Site, DatabaseContainer], phase: str
 ) -> None:

@@ -78,25 +78,16 @@ def test_all_of_it_by_several_connections(made: Made, lab: Lab) -> None:
         drop(lab, job)
 
 
-def test_one_schema_alone(made: Made, lab: Lab) -> None:
-    job = expect(restore(made, f"schema-{made.database.kind}", schemas=("ledger",)))
+def test_one_schema_and_one_table_alone(made: Made, lab: Lab) -> None:
+    name = f"part-{made.database.kind}"
+    job = expect(restore(made, name, schemas=("ledger",), tables=(("shop", "orders"),)))
     try:
-        fresh = replace(made.database, name=f"schema-{made.database.kind}")
+        fresh = replace(made.database, name=name)
         assert fresh.sql("CHECKSUM TABLE ledger.entries") == made.sums[3:]
-        assert fresh.sql("SHOW DATABASES LIKE 'shop'") == []
-        assert job.result is not None and job.result.facts["tables"] == 1
-    finally:
-        drop(lab, job)
-
-
-def test_one_table_alone(made: Made, lab: Lab) -> None:
-    job = expect(restore(made, f"table-{made.database.kind}", tables=(("shop", "orders"),)))
-    try:
-        fresh = replace(made.database, name=f"table-{made.database.kind}")
         assert fresh.sql("SHOW TABLES FROM shop") == [("orders",)]
         assert fresh.sql("CHECKSUM TABLE shop.orders") == made.sums[1:2]
         assert [row[0] for row in fresh.sql("SHOW TRIGGERS FROM shop")] == ["stamp"]
-        assert fresh.sql("SHOW DATABASES LIKE 'ledger'") == []
+        assert job.result is not None and job.result.facts["tables"] == 2
     finally:
         drop(lab, job)
 
@@ -120,13 +111,17 @@ def test_one_table_as_text(made: Made, tmp_path: Path) -> None:
         made.database.sql("DROP DATABASE elsewhere")
 
 
-def test_what_is_not_there_is_named(made: Made) -> None:
-    job = restore(made, "never", schemas=("nowhere",))
-    assert job.failure is not None and job.failure.exit_code == 2
-    assert "nowhere" in job.failure.message and "ledger" in job.failure.remedy
-    job = restore(made, "never", tables=(("shop", "nothing"),))
-    assert job.failure is not None and "shop.nothing" in job.failure.message
-    assert not list((made.site.state / "debris").glob("*"))
+def test_what_is_not_there_is_named(made: Made, tmp_path: Path) -> None:
+    target = Target("directory", str(tmp_path / "out"))
+    for parts, name, code in (
+        ({"schemas": ("nowhere",)}, "nowhere", 2),
+        ({"tables": (("shop", "nothing"),)}, "shop.nothing", 1),
+    ):
+        request = RestoreRequest("shop-db", "latest", target, **parts)  # type: ignore[arg-type]
+        job = made.site.finish(made.site.engine.start_restore(request, made.site.passphrase))
+        assert job.failure is not None and name in job.failure.message
+        assert job.failure.exit_code == code
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_part_is_not_switched_in(made: Made) -> None:
