@@ -3,7 +3,7 @@ newer than the set's, and by the binary logs that were shipped since."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from engine.core.errors import MentatError
@@ -42,6 +42,19 @@ def _nearest(ctx: Context, member: Member, request: RebuildRequest) -> Member:
             return found
         break
     return member
+
+
+def gone(ctx: Context, host_set: HostSet, sources: Collection[str]) -> list[Difference]:
+    """Members of these sources whose snapshots are no more, as retention takes them in time."""
+    found = []
+    host = host_set.id.host
+    for member in (m for m in host_set.members if m.source in sources):
+        rows = ctx.repository.restorable(host, member.source)
+        if not any(row.committed and row.id.ref == member.ref for row in rows):
+            message = f"the snapshot {member.ref} of {member.source} is gone"
+            remedy = f"Take a newer set (mentat-dr hosts --sets {host}), or leave it out: "
+            found.append(Difference("critical", message, f"{remedy}--without {member.source}"))
+    return found
 
 
 def untils(

@@ -90,6 +90,7 @@ def plan(ctx: Context, request: RebuildRequest, passphrase: str | None) -> Rebui
     here = _here(ctx, facts, wanted, present)
     done = host_progress.done(ctx.state, entry.id) if not request.afresh else frozenset()
     left = [part for part in wanted if part.id not in done]
+    gone = host_moments.gone(ctx, host_set, {part.source for part in left})
     return RebuildPlan(
         request=request,
         host_set=host_set,
@@ -98,7 +99,7 @@ def plan(ctx: Context, request: RebuildRequest, passphrase: str | None) -> Rebui
         left_out=tuple(p for p in every if p not in wanted),
         done=done,
         already=_already(wanted, present[0]),
-        differences=(*differences(facts, left, here, request.addresses), *told),
+        differences=(*differences(facts, left, here, request.addresses), *told, *gone),
         steps=tuple(_step(ctx, part) for part in left),
         command=command_line(request, host_set),
         by_hand=by_hand(facts),

@@ -16,6 +16,7 @@ from engine.core.errors import (
     UsageError,
 )
 from engine.core.events import Result
+from engine.core.kit import newest_kits
 from engine.core.snapshot import SnapshotId, parse_ref
 from engine.operations import recovery_text
 from engine.operations.context import Context
@@ -122,7 +123,8 @@ def _finish(ctx: Context, target: ObjectStore, settings: StoreSettings, done: Do
     if not done.snapshots and not done.objects and any(target.list(RECOVERY)):
         return
     own = replace(ctx.settings, repository=settings)
-    target.put(RECOVERY, recovery_text.render(own, rows, ctx.clock()).encode())
+    kits = list(newest_kits(item.key for item in target.list("kit/")).values())
+    target.put(RECOVERY, recovery_text.render(own, rows, ctx.clock(), kits).encode())
 
 
 class _Run:

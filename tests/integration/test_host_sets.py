@@ -105,3 +105,18 @@ def test_newer_snapshots_go_before_the_set_s_unless_it_or_a_moment_is_named(site
     assert refs(replace(asked, set=first.id.ref)) == in_set
     assert refs(replace(asked, at=first.id.at)) == in_set
     assert refs(replace(asked, set=first.id.ref, refs=newest)) == newest
+
+
+def test_a_set_whose_snapshot_is_gone_is_refused_before_anything_starts(site: Site) -> None:
+    expect(site.backup())
+    found = site.engine.hosts.open()
+    member = found.member("opt")
+    assert member is not None
+    for store in (site.engine.door.repo().store, site.engine.door.repo().local):
+        assert store is not None
+        for item in list(store.list(f"v1/landsraad/opt/{member.ref}/")):
+            store.delete(item.key)
+    asked = RebuildRequest("landsraad", set=found.id.ref)
+    (said,) = site.engine.hosts.plan(asked, PASSPHRASE).blockers
+    assert f"{member.ref} of opt is gone" in said
+    assert site.engine.hosts.plan(replace(asked, without=("opt",)), PASSPHRASE).blockers == ()
