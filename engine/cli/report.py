@@ -76,11 +76,18 @@ def _age(spelt: str) -> timedelta:
 @command.command("show")
 @click.argument("report", required=False, default="latest")
 @click.option("--format", "form", type=click.Choice(_FORMATS), default="text", show_default=True)
+@click.option("--verify", "verified", is_flag=True, help="With `audit`: prove the trail, too.")
 @shared
-@click.pass_obj
-def show(invocation: Invocation, report: str, form: str) -> None:
-    """Show one report: by the start of its id or name, or the latest."""
+@click.pass_context
+def show(context: click.Context, report: str, form: str, verified: bool) -> None:
+    """Show one report, by the start of its id or name, or the latest; or `audit`, the trail."""
+    invocation = context.ensure_object(Invocation)
     output = invocation.output
+    if report == "audit":
+        from engine.cli import audit
+
+        context.invoke(audit.show, limit=50, verified=verified)
+        return
     found = invocation.engine().proofs.report(report)
     if output.json or form == "json":
         Output(json=True).document(_document(found))
