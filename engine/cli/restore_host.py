@@ -28,61 +28,33 @@ def _note(context: click.Context, parameter: click.Parameter, value: Any) -> Non
     context.meta.setdefault(_KEY, {})[parameter.name] = value
 
 
+_OPTIONS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("--afresh", "forget how far an interrupted rebuild came.", {"is_flag": True}),
+    (
+        "--address",
+        "ports published on OLD go to NEW here.",
+        {"multiple": True, "metavar": "OLD=NEW"},
+    ),
+    ("--without", "leave these parts out.", {"multiple": True, "metavar": "PART"}),
+    (
+        "--only",
+        "these parts only, such as container:web or 'data:*'.",
+        {"multiple": True, "metavar": "PART"},
+    ),
+    (
+        "--set",
+        "exactly this set (default: the newest of everything, or as --at says).",
+        {"default": "", "metavar": "REF"},
+    ),
+)
+
+
 def options(command: F) -> F:
-    """The options that only a whole host knows. Outermost, so that it sees the others."""
-    known = {word for param in getattr(command, "__click_params__", ()) for word in param.opts}
-    if "--at" not in known:
+    """The options that only a whole host knows. What they are given is noted in the context."""
+    for name, words, given in reversed(_OPTIONS):
         command = click.option(
-            "--at",
-            default="",
-            metavar="TIME",
-            expose_value=False,
-            callback=_note,
-            help="A whole host: the newest set of this time (UTC) or before.",
+            name, expose_value=False, callback=_note, help=f"A whole host: {words}", **given
         )(command)
-    for option in (
-        click.option(
-            "--set",
-            "set_ref",
-            default="",
-            metavar="REF",
-            expose_value=False,
-            callback=_note,
-            help="A whole host: this set (default: the newest, or as --at says).",
-        ),
-        click.option(
-            "--only",
-            multiple=True,
-            metavar="PART",
-            expose_value=False,
-            callback=_note,
-            help="A whole host: these parts only, such as container:web or 'data:*'.",
-        ),
-        click.option(
-            "--without",
-            multiple=True,
-            metavar="PART",
-            expose_value=False,
-            callback=_note,
-            help="A whole host: leave these parts out.",
-        ),
-        click.option(
-            "--address",
-            multiple=True,
-            metavar="OLD=NEW",
-            expose_value=False,
-            callback=_note,
-            help="A whole host: ports published on OLD go to NEW here.",
-        ),
-        click.option(
-            "--afresh",
-            is_flag=True,
-            expose_value=False,
-            callback=_note,
-            help="A whole host: forget how far an interrupted rebuild came.",
-        ),
-    ):
-        command = option(command)
     return command
 
 
@@ -122,8 +94,8 @@ def run(
     noted = click.get_current_context().meta.get(_KEY, {})
     request = RebuildRequest(
         host=host,
-        set=noted.get("set_ref", ""),
-        at=_moment(click.get_current_context().params.get("at") or noted.get("at")),
+        set=noted.get("set", ""),
+        at=_moment(click.get_current_context().params.get("at")),
         only=tuple(noted.get("only", ())),
         without=tuple(noted.get("without", ())),
         addresses=dict(_pair(item) for item in noted.get("address", ())),

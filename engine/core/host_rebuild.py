@@ -98,7 +98,7 @@ def parts(
             if any(str(n["Name"]) in networks_of(c) for c in engine.containers)
         ]
         found += _volumes(host_set, engine)
-    found += [_data(member, (untils or {}).get(member.source)) for member in host_set.members]
+    found += [_restored(member, (untils or {}).get(member.source)) for member in host_set.members]
     if engine is not None:
         ordered = in_dependency_order(engine.containers)
         found += [Part("container", name_of(c), f"make {name_of(c)}{_starts(c)}") for c in ordered]
@@ -156,7 +156,7 @@ def _volumes(host_set: HostSet, engine: EngineFacts) -> list[Part]:
     return found
 
 
-def _data(member: Member, until: Until | None) -> Part:
+def _restored(member: Member, until: Until | None) -> Part:
     title = f"restore {member.source} as of {member.recoverable_to:%Y-%m-%d %H:%M:%S} UTC"
     if until is not None:
         title += f", then its binary logs up to {until}"

@@ -164,7 +164,7 @@ def _volume(work: Rebuilding, part: Part) -> None:
     engine.create_volume(definition)
 
 
-def _data(work: Rebuilding, part: Part) -> None:
+def _tree(work: Rebuilding, part: Part) -> None:
     member = work.plan.host_set.member(part.source)
     assert member is not None
     _restore(work, part, member.volume)
@@ -256,7 +256,7 @@ _STEPS: Mapping[str, Callable[[Rebuilding, Part], None]] = {
     "network": _network,
     "volume": _volume,
     "config": _config,
-    "data": _data,
+    "data": _tree,
     "database": _database,
     "container": _container,
     "health": _health,
