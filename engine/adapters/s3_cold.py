@@ -63,7 +63,8 @@ class Cold:
 
     def arrange(self) -> bool:
         """Write the configured transition as a rule of ours, and leave others as they are;
-        whether anything had to be changed. Without one configured, ours is taken away. StoreError."""
+        whether anything had to be changed. Without one configured, ours is taken away.
+        StoreError."""
         raw = self._raw()
         ours = [rule for rule in raw if rule.get("ID") == RULE]
         wanted = [self._wanted()] if self._transition is not None else []

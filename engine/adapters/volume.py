@@ -85,7 +85,8 @@ class GnuTar:
             *_listed_incremental(changed_since),
             f"--directory={root}",
             *volume_exclude.tar_exclusions(exclude),
-            *("--no-unquote", "--", *names),
+            # Names taken for patterns would leave a listed incremental without directories.
+            *("--no-wildcards", "--no-unquote", "--", *names),
         )
         return Command(argv, "tar", env=_C, warn_exits=frozenset({1}))
 
@@ -150,6 +151,9 @@ class GnuTar:
         remedy = "Choose a target on a local Linux file system, and run it as root."
         return TreeError(f"not everything could be restored: {first}{more}", remedy)
 
+    def stamped_here(self, path: Path) -> bool:
+        return volume_kernel.stamped_here(path)
+
     @contextlib.contextmanager
     def counting(self, root: Path, paths: Sequence[str]) -> Iterator[MemberCount]:
         """Count the members that tar really packs: give `.listing` to pack_command, and read
@@ -169,11 +173,20 @@ class GnuTar:
     def unsure(self, stderr: Sequence[str]) -> bool:
         return any("Directory has been renamed from" in line for line in stderr)
 
-    def members_seen(self, snapshot_file: Path, root: Path, paths: Sequence[str]) -> int:
-        return volume_snapshot.members(snapshot_file, len(volume_walk.normal_paths(root, paths)))
-
-    def stamped_here(self, path: Path) -> bool:
-        return volume_kernel.stamped_here(path)
+    def members_seen(
+        self,
+        snapshot_file: Path,
+        root: Path,
+        paths: Sequence[str],
+        exclude: Sequence[str],
+        without: Sequence[str] = (),
+    ) -> int:
+        excluded = volume_exclude.excluder(exclude)
+        names = frozenset(map(os.fsencode, without))
+        tops = len(volume_walk.normal_paths(root, paths))
+        return volume_snapshot.members(
+            snapshot_file, tops, lambda name: name in names or excluded(name)
+        )
 
     def sqlite_copies(
         self,

@@ -12,7 +12,7 @@ import contextlib
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -41,11 +41,15 @@ def prepare(base: Path, root: Path, to: Path) -> None:
         earlier = str(max(0, int(head[1]) - MARGIN)).encode()
         out.write(stream_head(head, earlier))
         fields = _Fields(stream)
+        known = 0
         while record := fields.take(6):
+            known += 1
             entries = list(iter(fields.next, b""))
             fields.next()
             if _stands(root, record):
                 out.write(b"\0".join([*record, *entries, b"", b"", b""]))
+        if not known:
+            raise _not_understood(base)
 
 
 def stream_head(head: re.Match[bytes], second: bytes) -> bytes:
@@ -65,20 +69,26 @@ def _stands(root: Path, record: Sequence[bytes]) -> bool:
     return same and stat.S_ISDIR(found.st_mode)
 
 
-def members(file: Path, tops: int) -> int:
-    """How many members the tree had as the dump saw it: every directory's entries, and the `tops`
-    directories that were named. Sockets are among them, though no archive holds one."""
-    count = tops
+def members(file: Path, tops: int, left_out: Callable[[bytes], bool]) -> int:
+    """How many members the tree had as the dump saw it: every directory's entries but those that
+    were `left_out` by name, and the `tops` directories that were named. Sockets are among them,
+    though no archive holds one."""
+    count, seen = tops, 0
     with file.open("rb") as stream:
         head = _HEAD.match(stream.read(100))
         if head is None:
             raise _not_understood(file)
         stream.seek(head.end())
         fields = _Fields(stream)
-        while fields.take(6):
+        while record := fields.take(6):
+            folder = record[5]
+            seen += 1
             while entry := fields.next():
-                count += entry[:1] in (b"Y", b"N", b"D")
+                known = entry[:1] in (b"Y", b"N", b"D")
+                count += known and not left_out(folder + b"/" + entry[1:])
             fields.next()
+    if not seen:
+        raise _not_understood(file)
     return count
 
 

@@ -100,7 +100,9 @@ def _pack(session: Session, tree: TreeFacts) -> None:
     session.tree = replace(tree, members=counter.members)
     if session.base:
         # An incremental archive holds what changed; tar's own notes tell of the whole tree.
-        seen = ctx.trees.members_seen(Path(incremental), root, tree.paths)
+        seen = ctx.trees.members_seen(
+            Path(incremental), root, tree.paths, source.exclude, copies.logs
+        )
         unsure = survey.result().left_out + len(said)
         session.tree = replace(tree, members=seen, uncounted=unsure)
 

@@ -40,6 +40,10 @@ class TreeSurvey(Protocol):
 class SqliteCopies(Protocol):
     """Consistent copies of the SQLite files in a tree."""
 
+    @property
+    def logs(self) -> Sequence[str]:
+        """Members that are left out of the archive for them."""
+
     databases: int
 
     @property
@@ -97,9 +101,16 @@ class Trees(Protocol):
     def stamped_here(self, path: Path) -> bool:
         """Whether this machine's own clock stamps the files there."""
 
-    def members_seen(self, snapshot_file: Path, root: Path, paths: Sequence[str]) -> int:
-        """Members of the tree as the last pack by this snapshot file saw it, those among them
-        that no archive holds (sockets, what vanished) included."""
+    def members_seen(
+        self,
+        snapshot_file: Path,
+        root: Path,
+        paths: Sequence[str],
+        exclude: Sequence[str],
+        without: Sequence[str] = (),
+    ) -> int:
+        """Members of the tree as the last pack by this snapshot file saw it, but for those of
+        the names in `without`; those that no archive holds (sockets, what vanished) included."""
 
     def counting(self, root: Path, paths: Sequence[str]) -> AbstractContextManager[MemberCounter]:
         """Count what a pack writes; the block must not end before tar has."""

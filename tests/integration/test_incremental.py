@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -166,6 +168,40 @@ def rewrite(site: Site, sources: tuple[SourceSettings, ...]) -> None:
     site.engine = Engine.open(site.config)
 
 
+def test_what_is_excluded_is_not_missed(small: tuple[Site, Path], tmp_path: Path) -> None:
+    site, tree = small
+    rewrite(site, (replace(site.engine.settings.sources[0], exclude=("*.swp", "/cache")),))
+    for folder in ("cache", "kept", "kept/cache"):
+        (tree / folder).mkdir()
+        (tree / folder / "x.swp").write_text("no")
+        (tree / folder / "y").write_text("yes")
+    back_up(site, "full")
+    (tree / "kept" / "new.swp").write_text("no")
+    (tree / "kept" / "new").write_text("yes")
+    back_up(site, "incremental")
+    expect(site.restore("etc", Target("directory", str(tmp_path / "out"))))
+    restored = tmp_path / "out" / str(tree).lstrip("/")
+    assert hostile_tree.differences(tree, restored, "*.swp") == []
+
+
+def test_a_database_file_follows_its_writer(small: tuple[Site, Path], tmp_path: Path) -> None:
+    """SQLite files are packed as copies that stand in for them: also in an incremental."""
+    site, tree = small
+    with contextlib.closing(sqlite3.connect(tree / "app.db")) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("CREATE TABLE t (n INT)")
+        database.commit()
+        back_up(site, "full")
+        for number in range(2):
+            database.execute("INSERT INTO t VALUES (?)", (number,))
+            database.commit()
+            back_up(site, "incremental")
+    expect(site.restore("etc", Target("directory", str(tmp_path / "out"))))
+    restored = tmp_path / "out" / str(tree).lstrip("/") / "app.db"
+    with contextlib.closing(sqlite3.connect(restored)) as database:
+        assert database.execute("SELECT n FROM t ORDER BY n").fetchall() == [(0,), (1,)]
+
+
 def test_after_a_restore_in_place_all_is_packed_anew(small: tuple[Site, Path]) -> None:
     site, tree = small
     back_up(site, "full")
@@ -231,6 +267,6 @@ def test_a_snapshot_file_that_is_not_understood(tmp_path: Path) -> None:
     for content in (b"", b"12345\n", b"GNU tar-1.34-3\n1\0" + b"2\0", os.urandom(100)):
         file.write_bytes(content)
         with pytest.raises(TreeError):
-            volume_snapshot.members(file, 1)
+            volume_snapshot.members(file, 1, lambda _name: False)
         with pytest.raises(TreeError):
             volume_snapshot.prepare(file, tmp_path, tmp_path / "y.snar")

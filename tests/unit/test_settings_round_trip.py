@@ -35,6 +35,7 @@ secrets = st.one_of(
     paths.map(lambda file: Secret(file=file)),
     printable.map(lambda env: Secret(env=env)),
 )
+lock_modes = st.sampled_from(["governance", "compliance"])
 stores = st.one_of(
     st.builds(StoreSettings, st.just("directory"), path=paths, label=printable),
     st.builds(
@@ -46,8 +47,7 @@ stores = st.one_of(
         secret_key=secrets,
         path_style=st.none() | st.booleans(),
         checksums=st.none() | st.booleans(),
-        lock=st.none()
-        | st.builds(LockSettings, st.sampled_from(["governance", "compliance"]), st.integers(1, 900)),
+        lock=st.none() | st.builds(LockSettings, lock_modes, st.integers(1, 900)),
         transition=st.none() | st.builds(TransitionSettings, st.integers(0, 900), words),
     ),
 )
