@@ -24,10 +24,9 @@ if TYPE_CHECKING:
 
 _READY_SECONDS = 300.0  # a server may have to apply what was written while the files were copied
 _ROOM = 1.1
-# Without binlogs or events of its own: nothing is changed by looking. And without accounts, since
-# those of the snapshot may not be those that are configured now.
-_LOOKING = ("--skip-log-bin", "--event-scheduler=OFF")
-_OPEN = "--skip-grant-tables"
+_LOOKING = ("--event-scheduler=OFF",)
+# Nothing is changed by looking; and the accounts of the snapshot may not be those configured now.
+_OPEN = ("--skip-log-bin", "--skip-grant-tables")
 _REFUSED = re.compile(r"\(error (?:1045|1130|1698)\)")  # the account is not known there
 
 
@@ -77,7 +76,7 @@ def _prove(restoring: Restoring, volume: Volume, model: Container | None) -> dic
             command=[
                 *_own_arguments(model),
                 *_LOOKING,
-                *(() if restoring.request.until else (_OPEN,)),
+                *(() if restoring.request.until else _OPEN),
                 *physical_files.way_of_snapshot(restoring).looking,
             ],
         )

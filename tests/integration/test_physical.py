@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from engine import settings_file
+from engine.adapters.database import connect
 from engine.api import Engine, RestoreRequest
+from engine.core.errors import DatabaseError
 from engine.core.physical import TAR, XBSTREAM
 from engine.core.recovery import Target
 from tests.integration.test_recovery_text import BLOCK, private_key
@@ -82,6 +84,14 @@ def test_nothing_is_left_in_the_server(made: Made) -> None:
     if made.database.kind == "mysql":
         assert plugins(made.database) == []
         assert made.database.sql("SELECT * FROM mysql.plugin WHERE name = 'clone'") == []
+
+
+def test_files_of_another_machine_are_not_taken_for_ours(made: Made) -> None:
+    """A server that is reached by address may keep its files anywhere, under any folder's name."""
+    server = connect(user="root", password=made.database.root_password, host=made.database.host_ip)
+    with pytest.raises(DatabaseError, match="not on this machine") as caught:
+        server.physical.copy()
+    assert "--method logical" in caught.value.remedy
 
 
 def test_it_comes_back_in_place(made: Made, lab: Lab) -> None:
@@ -210,7 +220,8 @@ def writing(database: DatabaseContainer) -> Iterator[list[int]]:
         writer.join()
 
 
-@pytest.mark.parametrize("kind", [pytest.param("mariadb", marks=pytest.mark.full), "mysql"])
+@pytest.mark.full
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_busy_server_is_caught_at_one_moment(lab: Lab, tmp_path: Path, kind: str) -> None:
     with database_site(lab, tmp_path, kind) as (site, database):
         with writing(database) as count:
