@@ -151,7 +151,7 @@ class SourceSettings:
                    methods, binlogs, assertions, image
     volume         volume, quiesce, exclude, incremental
     config         paths, exclude, incremental
-    observability  volume (+ quiesce) | paths, exclude, incremental
+    observability  volume (+ quiesce) | paths, exclude, incremental, prometheus
     """
 
     name: str
@@ -176,6 +176,7 @@ class SourceSettings:
     incremental: dict[str, str] = field(default_factory=dict)
     assertions: tuple[Assertion, ...] = ()  # asked of each restore test
     image: str = ""  # what a server that runs in no container is restored into, for tests
+    prometheus: str = ""  # URL of the server whose data that is: packed from its own snapshot
 
 
 @dataclass(frozen=True, slots=True)

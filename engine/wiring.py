@@ -117,6 +117,13 @@ def host_engine(docker_host: str = "") -> HostEngine:
     return DockerHost(docker_host)
 
 
+def metrics_snapshot(url: str) -> str:
+    """A snapshot of the data of the Prometheus at a URL; its folder's name."""
+    from engine.adapters import prometheus_tsdb
+
+    return prometheus_tsdb.snapshot(url)
+
+
 def trees() -> Trees:
     from engine.adapters.volume import GnuTar
 
@@ -220,6 +227,7 @@ def context(settings: Settings, around: Surroundings) -> Context:
         job_id=around.job_id,
         machine=machine,
         host_engine=lambda: host_engine(settings.docker),
+        metrics_snapshot=metrics_snapshot,
     )
 
 

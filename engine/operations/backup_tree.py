@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from engine.core.errors import SourceMissing
 from engine.core.events import Output
 from engine.core.snapshot import TreeFacts
+from engine.operations import backup_metrics
 from engine.operations.incremental import Doubtful
 from engine.operations.progress import Phase
 from engine.operations.streams import pack
@@ -26,10 +27,14 @@ FILES = "files.tar.zst.gpg"
 def run(session: Session) -> None:
     """Fill the session with the tree's one artifact. Files that vanished or changed while read
     become warnings of the manifest."""
-    if session.source.paths:
+    ctx, source = session.ctx, session.source
+    if source.prometheus and source.paths:
+        with backup_metrics.snapshotted(ctx, source, Path(source.paths[0])) as folder:
+            _pack(session, TreeFacts(root=str(folder), paths=(".",), members=0))
+        return
+    if source.paths:
         _pack(session, _config_tree(session))
         return
-    ctx, source = session.ctx, session.source
     containers = ctx.containers()
     volume = containers.volume(source.volume)
     using = containers.using(volume.name)
@@ -42,8 +47,11 @@ def run(session: Session) -> None:
         images={c.name: c.image for c in using},
         quiesce=source.quiesce,
     )
-    with ctx.quiesced([c.name for c in using], source.quiesce):
-        _pack(session, tree)
+    with (
+        ctx.quiesced([c.name for c in using], source.quiesce),
+        backup_metrics.snapshotted(ctx, source, volume.mountpoint) as folder,
+    ):
+        _pack(session, replace(tree, root=str(folder)))
 
 
 def _config_tree(session: Session) -> TreeFacts:

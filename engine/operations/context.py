@@ -22,6 +22,7 @@ class Context:
     lease     holds a source against other writers; HeldError when another job has it
     store_lease  holds bucket-wide work of a store (`prune`, `replicate`) against all hosts
     quiesced  pauses or stops containers and always puts them back: (names, how) -> context
+    metrics_snapshot  has the Prometheus at a URL make a snapshot of its data; the folder's name
     machine   the machine this runs on; host_engine its Docker as a whole
     database  the server of a database source; `container` overrides where it runs
     """
@@ -41,6 +42,7 @@ class Context:
     job_id: str
     machine: Callable[[], Machine]
     host_engine: Callable[[], HostEngine]
+    metrics_snapshot: Callable[[str], str]
 
     @property
     def host(self) -> str:

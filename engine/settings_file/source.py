@@ -36,6 +36,7 @@ KEY_KINDS: dict[str, tuple[Kind, ...]] = {
     "binlogs": _DATABASE,
     "assertions": _DATABASE,
     "image": _DATABASE,
+    "prometheus": ("observability",),
     "volume": _VOLUME,
     "quiesce": _VOLUME,
     "paths": _PATHS,
@@ -82,6 +83,7 @@ def _source(table: Table) -> SourceSettings:
         incremental=_words(table, "incremental", ("full_every",), parse_duration),
         assertions=read_assertions(table),
         image=table.text("image"),
+        prometheus=table.text("prometheus"),
     )
     table.close()
     if table.raw.get("kind") in KINDS:
@@ -124,9 +126,18 @@ def _check_source(table: Table, source: SourceSettings) -> None:
         table.problem("volume", "name either a Docker volume or paths, for kind observability")
     if source.kind == "observability" and source.paths and table.has("quiesce"):
         table.problem("quiesce", "belongs to a volume, not to paths")
+    _check_prometheus(table, source)
     for path in source.paths:
         if not path.startswith("/"):
             table.problem("paths", f'"{path}" must be an absolute path')
+
+
+def _check_prometheus(table: Table, source: SourceSettings) -> None:
+    if source.prometheus:
+        if not source.prometheus.startswith(("http://", "https://")):
+            table.problem("prometheus", "must begin with http:// or https://")
+        if len(source.paths) > 1 or source.incremental:
+            table.problem("prometheus", "needs its one volume or path, without incremental")
 
 
 def _check_database(table: Table, source: SourceSettings) -> None:
