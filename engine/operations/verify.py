@@ -44,14 +44,13 @@ class Asked:
 def verify(ctx: Context, asked: Asked) -> Result:
     """Run the verifications asked for, each with a report of its own. DamageError when one found
     damage; the error that broke one off, after its report is written."""
-    stages: dict[str, Callable[[], Report]] = {
+    stages: dict[What, Callable[[], Report]] = {
         "local": lambda: verify_local_tier(ctx, asked),
         "offsite": lambda: verify_offsite(ctx, asked),
         "restore": lambda: _restore(ctx, asked),
     }
-    if asked.what != "all":
-        chosen = [asked.what]
-    else:
+    chosen: list[What] = [asked.what]
+    if asked.what == "all":
         chosen = [name for name in stages if name != "local" or local_tier(ctx) is not None]
     made = []
     broken: list[MentatError] = []

@@ -44,11 +44,13 @@ _OTHER = "Take another snapshot, or a replica's copy: mentat-dr snapshots"
 
 @dataclass
 class Holding:
-    """One snapshot of a source as the store has it. `problem` is the first thing wrong with it."""
+    """One snapshot of a source as the store has it. `problem` is the first thing wrong with it;
+    `signed` says whether our key proves its manifest."""
 
     entry: SnapshotEntry
     manifest: Manifest | None = None
     problem: Check | None = None
+    signed: bool = False
 
 
 @dataclass
@@ -116,8 +118,8 @@ def check_source(
         Phase(check.ctx.emit, f"look {source.name}", "Ask for each object", source.name),
         ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="verify") as pool,
     ):
-        held = list(pool.map(lambda row: _look(check.repository, row), committed))
-    held = [holding for holding in held if holding is not None]
+        looked = list(pool.map(lambda row: _look(check.repository, row), committed))
+    held = [holding for holding in looked if holding is not None]
     for holding in held:
         if holding.problem is not None:
             check.tell(holding.problem)
@@ -129,8 +131,9 @@ def check_source(
             passed("objects", source.name, f"{objects} objects are there, each of its size"),
         )
     gone = [snapshot.at for snapshot, row in hidden if row is None]
-    for row in committed:
-        check.memory.note(row.id)
+    for holding in held:
+        if holding.signed:  # what somebody else put there is nothing to miss later
+            check.memory.note(holding.entry.id)
     _history(check, source, held, gone, tier, minimum)
     old = [r for r in rows if not r.committed and check.now - r.id.at > _UNFINISHED]
     if old:
@@ -184,7 +187,7 @@ def _look(repository: Repository, row: SnapshotEntry) -> Holding | None:
         return _unless_removed(repository, row)
     except DamageError as error:
         return Holding(row, None, _bad("manifest", row.id, error))
-    holding = Holding(row, opened.manifest)
+    holding = Holding(row, opened.manifest, signed=opened.signature.good)
     if not opened.signature.good:
         said = f"the manifest of {ref} is not proven: {opened.signature.problem}"
         holding.problem = failed("signatures", source, said, _OTHER, snapshot=ref)
