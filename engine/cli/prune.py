@@ -86,7 +86,15 @@ def _show(output: Output, tier: TierPlan) -> None:
     if rows:
         head = ("", "HOST", "SOURCE", "SNAPSHOT", "SIZE", "WHY")
         output.table(head, rows, right=("SIZE",), spare=("HOST", "SIZE"))
+    logs = [debris for debris in tier.debris if "/binlog/" in debris.key]
+    if logs:
+        held = text.size(sum(debris.size for debris in logs))
+        output.line(
+            f"REMOVE  {len(logs)} objects of binary logs that no kept snapshot needs, {held}"
+        )
     for debris in tier.debris:
+        if debris in logs:
+            continue
         output.line(f"REMOVE  {debris.why} since {text.utc(debris.since)}: {debris.key}")
 
 

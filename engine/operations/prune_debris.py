@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
+from engine.core.binlog import shipped
+from engine.core.binlog_retention import unneeded
 from engine.core.pruning import Debris
+from engine.core.retention import Decision
 from engine.core.snapshot import NAME, SnapshotEntry, SnapshotId, parse_key
 from engine.ports import ObjectStore, PendingUpload, StoredObject
 from engine.repository.inventory import parse_proof
 
+LOGS = "a binary log from before every kept snapshot"
 ABANDONED = timedelta(days=1)
 ABANDONED_ELSEWHERE = timedelta(days=7)  # of other hosts, whose jobs cannot be seen from here
 
@@ -29,6 +33,25 @@ def find(
     found = [d for d in _half_made(objects, rows) if d.snapshot not in busy]
     found += [*_proofs(objects, rows), *_probes(store)]
     return tuple(d for d in [*found, *_uploads(uploads)] if now - d.since > _patience(d.host, host))
+
+
+def logs(
+    objects: Sequence[StoredObject], decision: Decision, wanted: Sequence[str]
+) -> Iterator[Debris]:
+    """Shipped binary logs that no kept snapshot needs; of each segment what makes it exist first.
+    `wanted` names the sources; none means all."""
+    kept = [verdict.snapshot for verdict in decision.verdicts if verdict.keep]
+    held = {item.key: item for item in objects}
+    for shipment in shipped((item.key, item.size, item.modified) for item in objects):
+        if wanted and shipment.source not in wanted:
+            continue
+        segments, anchors = unneeded(shipment, kept)
+        keys = [k for s in segments for k in (s.index_key, s.signature_key, s.content_key)]
+        for key in [*keys, *(anchor.key for anchor in anchors)]:
+            if key in held:
+                item = held[key]
+                place = (shipment.host, shipment.source)
+                yield Debris(key, LOGS, item.size, item.modified, *place)
 
 
 def _patience(host: str, own: str) -> timedelta:

@@ -132,6 +132,7 @@ def _tier(
             store, objects, rows, settings.host, planning.now, _scope(settings, request)
         )
         debris = tuple(d for d in debris if not request.sources or d.source in request.sources)
+        debris += tuple(prune_debris.logs(objects, decision, request.sources))
     found = TierPlan(tier, store.name, decision, debris, tuple(warnings))
     return Looked(store, objects, tuple(rows), found)
 
