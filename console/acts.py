@@ -20,7 +20,7 @@ GLOBAL_ACTS: tuple[Act, ...] = (
     Act("o", "overview", "app.goto('overview')", "Is everything recoverable, right now?"),
     Act("i", "inventory", "app.goto('inventory')", "All snapshots of all hosts."),
     Act("r", "restore", "app.restore", "Bring a source back, step by step."),
-    Act("R", "books", "app.runbooks", "The open incident, or the runbooks to begin one."),
+    Act("R", "runbooks", "app.runbooks", "The open incident, or the runbooks to begin one."),
     Act("j", "jobs", "app.goto('jobs')", "What runs and what ran; attach, log, cancel."),
     Act("a", "alerts", "app.goto('alerts')", "What fires now, and the runbook it leads to."),
     Act("$", "costs", "app.goto('costs')", "What storage costs, now, later, elsewhere."),
