@@ -147,7 +147,7 @@ class Binlogs:
         found = []
         for each in search(store, store.listed(), wiring.utc_now(), since, until):
             if since <= each.mark.at <= until:
-                found.append(each.mark)
+                found.append(replace(each.mark, file=each.segment.file))
             if len(found) >= _MARKS:
                 break
         return sorted(found, key=lambda mark: mark.at)

@@ -38,6 +38,7 @@ class Mark:
     gtid: str
     words: str
     bytes: int = 0
+    file: str = ""  # where it is told apart from its index
 
 
 @dataclass(frozen=True, slots=True)

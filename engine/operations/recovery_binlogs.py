@@ -14,6 +14,8 @@ it belongs to; a `whole` one is a complete log file, `tail` ones are parts of it
 the moment in UTC (`2026-11-22 01:52:07`; empty for all there is): the first event at or after it
 is the first one left out. Where `SNAPSHOT` stands in no chain, its logs were not shipped.
 
+The accounts are the snapshot's by now: `MYSQL` must log in with theirs.
+
 `BINLOG` is the server's own program: `mysqlbinlog --skip-gtids` for MySQL, `mariadb-binlog` for
 MariaDB. Look into `replay.sql` before you run it: to end before a certain statement, use
 `--stop-position` with the last file instead.

@@ -41,13 +41,11 @@ def test_logs_are_replayed_by_the_printed_commands(lab: Lab, tmp_path: Path) -> 
                 "gpg --batch --quiet --import /handed/backup-private-key.asc\n" + setup
             )
             client = f"mariadb -h {empty.host_ip} -u root --ssl=FALSE"
-            bare.sh(
-                f"{begin}\nexport MYSQL='{client}' BINLOG=mariadb-binlog\n"
-                f"{by_kind['restore']}\n{by_kind['replay']}",
-                MYSQL_PWD=empty.root_password,
-                **dict(lab.s3.environment()),
-            )
+            begin += f"\nexport MYSQL='{client}' BINLOG=mariadb-binlog\n"
+            environment = dict(lab.s3.environment())
+            bare.sh(begin + by_kind["restore"], MYSQL_PWD=empty.root_password, **environment)
             # users.sql gave it the accounts of the snapshot.
+            bare.sh(begin + by_kind["replay"], MYSQL_PWD=database.root_password, **environment)
             back = type(empty)(**{**vars(empty), "root_password": database.root_password})
             wanted = database.sql("SELECT * FROM shop.orders ORDER BY id")
             assert back.sql("SELECT * FROM shop.orders ORDER BY id") == wanted
