@@ -32,7 +32,7 @@ WEEKLY = {"full_every": "7d"}
 
 
 def copy(tree: Path, to: Path) -> Path:
-    subprocess.run(["rsync", "-aHAX", "--numeric-ids", f"{tree}/", f"{to}/"], check=True)
+    subprocess.run(["rsync", "-aHAXS", "--numeric-ids", f"{tree}/", f"{to}/"], check=True)
     return to
 
 
@@ -44,6 +44,13 @@ def back_up(site: Site, method: str, asked: str = "") -> SnapshotEntry:
         r.event.line for r in site.engine.records(job.id)[0] if hasattr(r.event, "line")
     ]
     return row
+
+
+def build(root: Path) -> None:
+    """The hostile tree, its sparse files of a size that is compared at once."""
+    hostile_tree.build(root)
+    (root / "sparse" / "only-a-hole").unlink()
+    os.truncate(root / "sparse" / "a-gigabyte", 8 << 20)
 
 
 def change(root: Path) -> None:
@@ -79,7 +86,7 @@ def change(root: Path) -> None:
 def followed(lab: Lab, tmp_path: Path) -> Iterator[tuple[Site, Path]]:
     volume = lab.new_volume()
     tree = lab.volume_path(volume)
-    hostile_tree.build(tree)
+    build(tree)
     source = SourceSettings("uploads", "volume", HOUR, HOUR, volume=volume, incremental=WEEKLY)
     store = sites.bucket(lab.s3, lab.s3.new_bucket())
     with sites.site(tmp_path / "site", store, [source], docker=lab.docker_host) as site:
@@ -230,7 +237,7 @@ def test_a_chain_that_lost_a_link_is_refused_and_passed_over(
 def test_bare_tools_restore_a_chain(lab: Lab, tmp_path: Path) -> None:
     tree = tmp_path / "conf"
     tree.mkdir()
-    hostile_tree.build(tree)
+    build(tree)
     source = SourceSettings("etc", "config", HOUR, HOUR, paths=(str(tree),), incremental=WEEKLY)
     store = sites.bucket(lab.s3, lab.s3.new_bucket())
     with sites.site(tmp_path / "site", store, [source]) as site:
