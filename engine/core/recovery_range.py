@@ -331,18 +331,3 @@ def superseded(shipped: Shipped, now: datetime, after: timedelta) -> list[Segmen
         and whole[(s.chain, s.file)].end >= s.end
         and now - s.last_at > after
     ]
-
-
-def unneeded(shipped: Shipped, kept: Collection[SnapshotId], now: datetime) -> list[Segment]:
-    """Segments that no kept snapshot leads to: what a prune may remove. Never of the newest
-    chain's last run: the next snapshot will need it."""
-    needed: set[Segment] = set()
-    all_runs = runs(shipped, now)
-    for run in all_runs:
-        anchors = anchored(shipped, run, kept)
-        if anchors:
-            first = min((a.place for a in anchors), key=lambda place: place.order)
-            needed |= set(run.since(first))
-    if all_runs:
-        needed |= set(all_runs[-1].segments)
-    return [s for s in shipped.segments if s not in needed]

@@ -22,7 +22,7 @@ from engine.core.binlog import (
 )
 from engine.core.binlog_shipping import Range, ServerLogs, decide, discontinuity, retention_problem
 from engine.core.errors import UsageError
-from engine.core.recovery_range import compute, route_to_time, routes_to, superseded, unneeded
+from engine.core.recovery_range import compute, route_to_time, routes_to, superseded
 from engine.core.snapshot import Artifact, SnapshotId, parse_key
 from engine.ports import StoredObject
 from engine.repository.inventory import entries
@@ -153,16 +153,6 @@ def test_a_whole_file_stands_for_its_tails() -> None:
     assert route.segments == WHOLE
     assert superseded(both, NOW, minutes(60)) == list(tails)
     assert not superseded(both, T + minutes(55), minutes(60))
-
-
-def test_only_logs_that_no_snapshot_needs_may_go() -> None:
-    later = SnapshotId("landsraad", "shop-db", T + minutes(65), "logical", "2b3c4d5e")
-    both = held(*WHOLE, anchors=(anchor(1, 100), anchor(2, 50, backup=later)))
-    assert unneeded(both, {BACKUP, later}, NOW) == []
-    after = new_chain(T + minutes(100))
-    both = replace(both, segments=(*both.segments, segment(7, 0, 10, 101, 102, after)))
-    assert unneeded(both, {later}, NOW) == [WHOLE[0]]
-    assert unneeded(both, set(), NOW) == list(WHOLE), "the newest run stays"
 
 
 # ---------------------------------------------------------------- what to ship
