@@ -268,6 +268,7 @@ def test_methods_follow_the_schedule(made: Made) -> None:
     settings_file.save(replace(before, sources=(source,)))
     try:
         site.engine = Engine.open(site.config)
+        assert any("its files are copied by" in f.message for f in site.engine.doctor())
         job = expect(site.backup())
         refs = job.result.facts["snapshots"] if job.result else ()
         assert [ref.split("-")[1] for ref in refs] == ["logical"]
