@@ -22,9 +22,9 @@ from engine.api.keys import Keys
 from engine.api.monitoring import Monitoring
 from engine.api.proofs import Proofs
 from engine.api.replicas import Replicas
-from engine.api.response import Response, Situation
+from engine.api.response import Response, late
 from engine.api.retention import Retention
-from engine.core import events, incident_words
+from engine.core import events
 from engine.core.alerting import Alert, Board, Silence, Watch
 from engine.core.catalogue import HostPosture
 from engine.core.cost import Month
@@ -52,6 +52,8 @@ from engine.ports import Key, SignatureCheck
 from engine.settings import Settings, SourceSettings
 
 if TYPE_CHECKING:
+    from engine.api.incidents import Situation
+    from engine.core import incident_words
     from engine.operations.initialise import Draft, Initialised
     from engine.repository import Listing
 
@@ -118,6 +120,10 @@ __all__ = [
     "initialise",
     "suggest_sources",
 ]
+
+
+def __getattr__(name: str) -> object:
+    return late(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,10 +394,3 @@ class Engine(Response):
         from engine.jobs import board
 
         return board.records(self.settings.state, job_id, offset)
-
-    def cancel(self, job_id: str) -> bool:
-        """Ask the job's process to stop and clean up; False when it has ended already."""
-        from engine.jobs import board
-
-        self.audit.record("cancel job", {"job": job_id})
-        return board.cancel(self.settings.state, job_id)
