@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from console.messages import (
+    AlertsArrived,
     InventoryArrived,
     JobAdvanced,
     JobsListed,
@@ -37,6 +38,11 @@ class Answers:
         before the store's answer, so that there is something to see without the store."""
         self._once("listing", lambda: self._listing(first))
         self._once("keys", self._keys)
+        self.ask_alerts()
+
+    def ask_alerts(self) -> None:
+        """Ask those who watch."""
+        self._once("alerts", self._alerts)
 
     def _once(self, what: str, ask: Callable[[], Awaitable[None]]) -> None:
         asking = self._desk.model.asking
@@ -74,7 +80,19 @@ class Answers:
         door = self._desk.door
         self._desk.post_message(KeysArrived(await door.ask("keys", door.engine.keys)))
 
+    async def _alerts(self) -> None:
+        door = self._desk.door
+        answer = await door.ask("alerts", door.engine.monitoring.alerts)
+        self._desk.post_message(AlertsArrived(answer))
+
     # ------------------------------------------------------------ writing
+
+    def alerts(self, message: AlertsArrived) -> None:
+        model, answer = self._desk.model, message.answer
+        model.alerts_trouble = answer.trouble
+        if answer.value is not None:
+            model.alerts = answer.value
+        self._desk.repaint()
 
     def posture(self, message: PostureArrived) -> None:
         model, answer = self._desk.model, message.answer
