@@ -22,6 +22,7 @@ _FORMATS = ("text", "markdown", "html", "json")
 
 
 @click.group("report")
+@shared
 def command() -> None:
     """Reports of verifications and drills, and of any period."""
 
