@@ -12,7 +12,6 @@ from typing import Literal
 
 from engine.core.health import Contact, HealthCheck
 from engine.core.snapshot import Kind
-from engine.core.transfer import TransferSettings
 
 Provider = Literal["s3", "b2", "wasabi", "minio", "custom", "directory"]
 Quiesce = Literal["none", "pause", "stop"]
@@ -202,7 +201,6 @@ class Settings:
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     monitoring: MonitoringSettings = field(default_factory=MonitoringSettings)
     verify: VerifySettings = field(default_factory=VerifySettings)
-    transfer: TransferSettings = field(default_factory=TransferSettings)
     drill: DrillSettings = field(default_factory=DrillSettings)
     notify: tuple[Secret, ...] = ()  # URLs; they hold tokens
     docker: str = ""  # DOCKER_HOST; empty: the environment's or the default socket

@@ -22,7 +22,6 @@ from engine.settings_file.proof import read_drill, read_verify
 from engine.settings_file.readiness import read_contacts, read_health
 from engine.settings_file.source import read_sources
 from engine.settings_file.table import Table
-from engine.settings_file.transfer import read_transfer
 
 
 def read_settings(
@@ -46,7 +45,6 @@ def read_settings(
         sources=read_sources(top),
         monitoring=_monitoring(top.table("monitoring")),
         verify=read_verify(top.table("verify")),
-        transfer=read_transfer(top.table("transfer")),
         drill=read_drill(top.table("drill")),
         notify=_notify(top.table("notify")),
         local=_local(top),

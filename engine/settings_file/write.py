@@ -29,7 +29,6 @@ from engine.settings import (
     VerifySettings,
 )
 from engine.settings_file.readiness import contact_document, health_document
-from engine.settings_file.transfer import transfer_document
 
 HEADER = "# mentat-dr: what is protected on this host, where it goes and who can read it.\n\n"
 
@@ -99,7 +98,6 @@ def _document(settings: Settings) -> dict[str, Any]:
             "retention": _retention(settings.retention),
             "source": [_source(source) for source in settings.sources],
             "verify": _plain(settings.verify, VerifySettings()),
-            "transfer": transfer_document(settings.transfer),
             "drill": _plain(settings.drill, DrillSettings()),
             "monitoring": _plain(settings.monitoring, MonitoringSettings()),
             "notify": {"urls": [_secret(url) for url in settings.notify]},
