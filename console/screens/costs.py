@@ -27,6 +27,7 @@ class CostsScreen(MentatScreen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._answer: Answer[CostReport] | None = None
+        self._asking = False
 
     def body(self) -> Iterable[Widget]:
         with Vertical(id="main"), VerticalScroll(id="costs"):
@@ -34,11 +35,16 @@ class CostsScreen(MentatScreen[None]):
 
     def on_screen_resume(self) -> None:
         """Textual calls the base class's own besides this one."""
-        self.run_worker(self._ask, group="costs", exclusive=True, exit_on_error=False)
+        if not self._asking:
+            self._asking = True
+            self.run_worker(self._ask(), group="costs", exit_on_error=False)
 
     async def _ask(self) -> None:
         door = self.desk.door
-        answer = await door.ask("costs", door.engine.costs.report)
+        try:
+            answer = await door.ask("costs", door.engine.costs.report)
+        finally:
+            self._asking = False
         if answer.value is not None or self._answer is None:
             self._answer = answer
         if self.is_mounted:

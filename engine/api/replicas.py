@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.api.door import FRESH, Door
 from engine.core.errors import StoreError
+from engine.core.objectives import Level
 from engine.core.replicas import ReplicaPosture, judge
 
 if TYPE_CHECKING:
@@ -95,5 +96,5 @@ class Replicas:
         if not problem:
             return found
         reasons = (f"does not answer: {problem}", *found.reasons)
-        level = "critical" if found.level == "critical" else "warning"
+        level: Level = "critical" if found.level == "critical" else "warning"
         return replace(found, level=level, reasons=reasons, problem=problem)

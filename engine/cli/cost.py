@@ -9,6 +9,8 @@ from engine.cli import text
 from engine.cli.invocation import Invocation, shared
 from engine.cli.output import Output, plain_value
 
+_BILL = ("STORAGE", "REQUESTS", "RETRIEVAL", "EGRESS", "TOTAL")
+
 
 @click.command("cost")
 @click.option("--refresh/--cached", default=None, help="List the stores now / never.")
@@ -52,8 +54,22 @@ def show(output: Output, report: CostReport) -> None:
     for note in report.notes:
         output.line(f"! {note}", "warning")
     output.line()
-    bill = ("STORAGE", "REQUESTS", "RETRIEVAL", "EGRESS", "TOTAL")
-    head = ("STORE", "TIER", "STORED", *bill, "FULL RESTORE")
+    _show_stores(output, report)
+    output.line()
+    _show_groups(output, report)
+    output.line()
+    for ahead in report.forecast:
+        output.line(
+            f"in {ahead.days:3} days: {ahead.total:,.2f} {unit} a month for "
+            f"{text.size(ahead.bytes)}, as retention and growth are now"
+        )
+    if report.compared:
+        output.line()
+        _show_compared(output, report)
+
+
+def _show_stores(output: Output, report: CostReport) -> None:
+    head = ("STORE", "TIER", "STORED", *_BILL, "FULL RESTORE")
     rows = [
         (
             store.store,
@@ -64,14 +80,16 @@ def show(output: Output, report: CostReport) -> None:
         )
         for store in report.stores
     ]
-    right = ("STORED", *bill, "FULL RESTORE")
+    right = ("STORED", *_BILL, "FULL RESTORE")
     output.table(head, rows, right=right, spare=("RETRIEVAL", "REQUESTS", "TIER"))
     for store in report.stores:
         for note in store.now.notes:
             output.line(f"{store.store}: {note}")
         if store.restore.thaw_hours:
             output.line(f"{store.store}: a restore waits {store.restore.thaw_hours:g} h first")
-    output.line()
+
+
+def _show_groups(output: Output, report: CostReport) -> None:
     groups = [
         (g.host, g.kind, g.tier, g.storage_class, str(g.snapshots), text.size(g.bytes))
         for g in report.groups
@@ -82,20 +100,14 @@ def show(output: Output, report: CostReport) -> None:
         right=("SNAPSHOTS", "STORED"),
         spare=("CLASS",),
     )
-    output.line()
-    for ahead in report.forecast:
-        output.line(
-            f"in {ahead.days:3} days: {ahead.total:,.2f} {unit} a month for "
-            f"{text.size(ahead.bytes)}, as retention and growth are now"
-        )
-    if report.compared:
-        output.line()
-        output.line(
-            f"The primary elsewhere, reading {text.size(report.read_bytes)} of it a month:",
-            "strong",
-        )
-        table = [(m.provider, *(f"{amount:,.2f}" for amount in _bill(m))) for m in report.compared]
-        output.table(("PROVIDER", *bill), table, right=bill, spare=("RETRIEVAL", "REQUESTS"))
+
+
+def _show_compared(output: Output, report: CostReport) -> None:
+    output.line(
+        f"The primary elsewhere, reading {text.size(report.read_bytes)} of it a month:", "strong"
+    )
+    table = [(m.provider, *(f"{amount:,.2f}" for amount in _bill(m))) for m in report.compared]
+    output.table(("PROVIDER", *_BILL), table, right=_BILL, spare=("RETRIEVAL", "REQUESTS"))
 
 
 def _bill(month: Month) -> tuple[float, ...]:

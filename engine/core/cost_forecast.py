@@ -93,7 +93,8 @@ def kept_ages(rules: Rules, every: timedelta, config: bool) -> tuple[timedelta, 
     policy = rules.config if config and rules.config is not None else rules.policy
     now = datetime.fromisoformat("2026-11-23T00:00:00+00:00")
     whole = timedelta(days=policy.days + 1)
-    step, age, ages = max(every, timedelta(minutes=15)), timedelta(0), []
+    step, age = max(every, timedelta(minutes=15)), timedelta(0)
+    ages: list[timedelta] = []
     while age <= _REACH and len(ages) < 20_000:
         ages.append(age)
         age += step if age < whole else max(step, _DAY)

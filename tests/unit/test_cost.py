@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -10,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine import settings_file
 from engine.core import cost, cost_forecast
 from engine.core.cost import Prices, Provider, StorageClass, Stored, Usage
 from engine.core.errors import ConfigurationError
@@ -17,6 +21,7 @@ from engine.core.retention import Circumstances, Policy, Rules, decide
 from engine.core.snapshot import SnapshotEntry, SnapshotId
 from engine.operations import cost as operation
 from engine.operations import prices
+from engine.repository import Listing, ListingFile
 from engine.settings import (
     EncryptionSettings,
     Settings,
@@ -237,3 +242,22 @@ def test_a_table_without_this_provider_charges_nothing(tmp_path: Path) -> None:
     bare = Prices(table.dated, "USD", {"custom": table.providers["custom"]})
     holding = operation.Holding("primary", settings(tmp_path).repository, rows(3, DAY))
     assert operation.report(settings(tmp_path), bare, [holding], NOW).total == 0
+
+
+def test_the_command_prints_the_bill_and_its_document(tmp_path: Path) -> None:
+    made = replace(
+        settings(tmp_path), state=tmp_path / "state", encryption=EncryptionSettings(("a@b.c",))
+    )
+    made = replace(made, sources=(SourceSettings("etc", "config", DAY, DAY, paths=("/etc",)),))
+    settings_file.save(made)
+    ListingFile(made.state).save(Listing(NOW, made.repository.shown, tuple(rows(30, DAY))))
+    command = [sys.executable, "-m", "engine.cli.main", "--config", str(made.file), "cost"]
+    told = subprocess.run([*command, "--cached"], capture_output=True, text=True, check=True)
+    assert "USD a month, by prices of" in told.stdout and "in 365 days" in told.stdout
+    assert "Backblaze B2, STANDARD" in told.stdout and "was never listed" in told.stdout
+    printed = subprocess.run(
+        [*command, "--cached", "--json"], capture_output=True, text=True, check=True
+    )
+    document = json.loads(printed.stdout)
+    assert document["total"] == pytest.approx(sum(s["now"]["total"] for s in document["stores"]))
+    assert document["groups"][0]["bytes"] == 1800 * GB
