@@ -86,7 +86,9 @@ class IncidentActs:
         rows: list[Row] = [ink.say(words.fill(step.instructions, situation.values))]
         if step.options:
             options = [Option(o.key, o.title, (o.why,) if o.why else ()) for o in step.options]
-            answer = await self._desk.push_screen_wait(ChoiceDialog(step.title, rows, options))
+            answer: str | None = await self._desk.push_screen_wait(
+                ChoiceDialog(step.title, rows, options)
+            )
         else:
             usual = "latest" if step.ask == "time" else ""
             answer = await self._text(step.title, "Decide", rows=rows, need=True, value=usual)

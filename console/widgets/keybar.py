@@ -49,7 +49,7 @@ def key_line(ink: Ink, keys: Keys, room: int, last: Keys = ()) -> Content:
     parts: list[str | tuple[str, str]] = []
     used = 0
     kept = sum(3 + width(key) + 1 + width(words) for key, words in last)
-    fitting = []
+    fitting: list[tuple[str, str]] = []
     for key, words in keys:
         length = width(key) + 1 + width(words) + (3 if fitting else 0)
         if used + length > room - kept:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from engine.api.door import Door
@@ -11,6 +12,7 @@ from engine.core.runbook_lint import Remark
 
 if TYPE_CHECKING:
     from engine.api import Engine
+    from engine.core import document
     from engine.operations.runbook_reading import Shelf
 
 Form = Literal["text", "markdown", "html"]
@@ -76,8 +78,8 @@ class Runbooks:
         return written(f"Recovery book: {settings.host}, {settings.environment}", made, form)
 
 
-def written(title: str, blocks: object, form: Form) -> str:
+def written(title: str, blocks: Sequence[document.Block], form: Form) -> str:
     from engine.core import document
 
     write = {"text": document.plain, "markdown": document.markdown, "html": document.html}[form]
-    return write(title, blocks)  # type: ignore[operator]
+    return write(title, blocks)

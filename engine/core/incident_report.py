@@ -94,7 +94,7 @@ _STEP_HEAD = ("no", "step", "phase", "state", "took", "expected", "by", "note")
 def _steps(
     incident: Incident, now: datetime, measured: Mapping[str, timedelta]
 ) -> list[tuple[str, ...]]:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for number, step in enumerate(incident.runbook.steps, 1):
         progress = incident.of(step)
         expected = duration(step, measured)
@@ -189,7 +189,7 @@ def handover(incident: Incident, lines: Sequence[Line], now: datetime) -> str:
         steps = [s for s in incident.runbook.steps if incident.standing(s) == words]
         if steps:
             listed = ", ".join(f"{incident.runbook.number(s.id)} {s.title}" for s in steps)
-            made.append(f"{STANDING_WORDS[words]}: {listed}")  # type: ignore[index]
+            made.append(f"{STANDING_WORDS[words]}: {listed}")
     done = sum(1 for s in incident.runbook.steps if incident.of(s).state == "done")
     made.append(f"done: {done} of {len(incident.runbook.steps)} steps")
     values = [f"{name}={value}" for name, value in incident.known().items() if value]

@@ -154,7 +154,7 @@ def _all_deeds(step: Step) -> tuple[Deed, ...]:
 
 
 def _deeds(step: Step, actions: Collection[str], checks: Collection[str]) -> list[str]:
-    found = []
+    found: list[str] = []
     for deed in _all_deeds(step):
         found += runbook_actions.problems(deed, actions)
         if deed.name == "health":

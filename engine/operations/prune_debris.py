@@ -29,7 +29,7 @@ def find(
     """Snapshots without a manifest, unfinished uploads and proofs of what is gone, of which
     nothing was written for a day (for a week, of other hosts)."""
     uploads = [u for u in store.pending_uploads(scope) if u.key.startswith(scope)]
-    busy = {found[0] for u in uploads if (found := parse_key(u.key)) and not _old(u, host, now)}
+    busy = {parsed[0] for u in uploads if (parsed := parse_key(u.key)) and not _old(u, host, now)}
     found = [d for d in _half_made(objects, rows) if d.snapshot not in busy]
     found += [*_proofs(objects, rows), *_probes(store)]
     return tuple(d for d in [*found, *_uploads(uploads)] if now - d.since > _patience(d.host, host))

@@ -21,7 +21,6 @@ from engine.operations.telling_state import Memory
 from engine.settings import EncryptionSettings, Secret, SourceSettings, StoreSettings
 from tests.site import HOUR, PASSPHRASE, Site, expect, site
 
-
 pytestmark = [pytest.mark.xdist_group("keys")]
 
 
