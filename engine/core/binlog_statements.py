@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 
 _LEADING = re.compile(r"\s*(?:/\*.*?\*/\s*|--[ \t][^\n]*\n\s*|#[^\n]*\n\s*)*", re.DOTALL)
-_NAME = r"(?:`(?:[^`]|``)+`|[\w$\u0080-\U0010ffff]+)"
+# What is no name: ASCII but letters, digits, _ and $. (Said as a set of what is, without case, it
+# takes 40 ms to compile.)
+_NAME = r"(?:`(?:[^`]|``)+`|[^\x00-\x23\x25-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f]+)"
 _QUALIFIED = rf"{_NAME}(?:\s*\.\s*{_NAME})?"
 _OBJECTS = r"TABLE|DATABASE|SCHEMA|VIEW|INDEX|TRIGGER|PROCEDURE|FUNCTION|EVENT|SEQUENCE"
 _OPTIONS = (

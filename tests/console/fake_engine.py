@@ -188,7 +188,7 @@ class FakeEngine(Engine):
         self._gate()
         return self.passphrase is not None
 
-    def doctor(self) -> Sequence[Finding]:
+    def doctor(self, *, probe: bool = False) -> Sequence[Finding]:
         return []
 
     def kept(self) -> Sequence[KeptData]:
