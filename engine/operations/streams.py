@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 from engine.core.commands import Command, Ended
 from engine.core.errors import (
+    ArtifactMissing,
     MentatError,
     NoSpace,
     ObjectDamaged,
+    ObjectMissing,
 )
 from engine.core.events import CommandStarted, Output
 from engine.core.snapshot import Artifact, SnapshotId
@@ -137,7 +139,11 @@ def unpack(
             announce(ctx, stage)
 
     def fallback(store: ObjectStore, error: MentatError) -> None:
-        ctx.warn(FALLBACK, Passed(store.name, error.message).words)
+        words = Passed(store.name, error.message).words
+        if store is ctx.repository.local and isinstance(error, ObjectMissing | ArtifactMissing):
+            ctx.emit(Output(words))  # it keeps a few days only
+        else:
+            ctx.warn(FALLBACK, words)
 
     with (
         contextlib.closing(ctx.repository.read(snapshot, artifact, fallback)) as chunks,
