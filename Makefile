@@ -36,7 +36,6 @@ demo: venv lab ## a small shop, its backups and its recovery, live (HEADLESS=1: 
 
 bench: venv lab ## measure backup and restore against the plain tools
 	$(BIN)/python -m tests.benchmarks.run
-	$(BIN)/python -m tests.benchmarks.databases
 
 screenshots: venv lab ## draw the console's screens into screenshots/
 	$(BIN)/python -m tests.console.screenshots

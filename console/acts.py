@@ -20,14 +20,10 @@ GLOBAL_ACTS: tuple[Act, ...] = (
     Act("o", "overview", "app.goto('overview')", "Is everything recoverable, right now?"),
     Act("i", "inventory", "app.goto('inventory')", "All snapshots of all hosts."),
     Act("r", "restore", "app.restore", "Bring a source back, step by step."),
-    Act("R", "runbooks", "app.runbooks", "The open incident, or the runbooks to begin one."),
     Act("j", "jobs", "app.goto('jobs')", "What runs and what ran; attach, log, cancel."),
-    Act("a", "alerts", "app.goto('alerts')", "What fires now, and the runbook it leads to."),
-    Act("$", "costs", "app.goto('costs')", "What storage costs, now, later, elsewhere."),
     Act("^p", "actions", "app.command_palette", "Find any action by its name."),
     Act("u", "ask again", "app.refresh_all", "Ask the store and this host again, now."),
     Act("?", "help", "app.help", "The keys of this screen."),
     Act("q", "quit", "app.quit", "Leave the console. Jobs go on."),
-    Act("C", "cards", "app.goto('reference')", "The quick reference, with everything else down."),
 )
 BACK = Act("esc", "back", "screen.back", "Also backspace; in tmux Esc waits half a second.")

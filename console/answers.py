@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from console.messages import (
-    AlertsArrived,
     InventoryArrived,
     JobAdvanced,
     JobsListed,
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from console.app import MentatApp
     from engine.api import SnapshotEntry
 
-FIRST = 500  # entries that come before all others
 LONG = 5_000  # entries of a listing that is not to be walked over on the event loop
 
 
@@ -38,11 +36,6 @@ class Answers:
         before the store's answer, so that there is something to see without the store."""
         self._once("listing", lambda: self._listing(first))
         self._once("keys", self._keys)
-        self.ask_alerts()
-
-    def ask_alerts(self) -> None:
-        """Ask those who watch."""
-        self._once("alerts", self._alerts)
 
     def _once(self, what: str, ask: Callable[[], Awaitable[None]]) -> None:
         asking = self._desk.model.asking
@@ -59,40 +52,19 @@ class Answers:
         self._desk.run_worker(work(), group="survey", exit_on_error=False)
 
     async def _listing(self, first: bool) -> None:
-        """The posture lists this host's part of the store, the inventory all of it, unless that
-        takes long and was done of late. The first time a screenful of what is kept comes first:
-        a fleet's inventory takes a second to read."""
+        """The store is listed once, for the posture; the inventory reads what that kept."""
         door, post = self._desk.door, self._desk.post_message
         for fresh in (False, True) if first else (True,):
             ask = partial(door.engine.posture, refresh=fresh)
             post(PostureArrived(await door.ask_within(45.0, "status", ask), fresh))
-            if not fresh:
-                some = partial(door.engine.snapshots, refresh=False, limit=FIRST)
-                post(InventoryArrived(await door.ask_within(45.0, "inventory", some), fresh))
-            read = partial(door.engine.snapshots, refresh=None if fresh else False)
-            answer = await door.ask_within(300.0, "inventory", read)
-            if answer.value is None and fresh:  # not even a replica answers: what is kept stays
-                kept = partial(door.engine.snapshots, refresh=False)
-                answer = await door.ask_within(45.0, "inventory", kept)
-            post(InventoryArrived(answer, fresh))
+            read = partial(door.engine.snapshots, refresh=False)
+            post(InventoryArrived(await door.ask_within(45.0, "inventory", read), fresh))
 
     async def _keys(self) -> None:
         door = self._desk.door
         self._desk.post_message(KeysArrived(await door.ask("keys", door.engine.keys)))
 
-    async def _alerts(self) -> None:
-        door = self._desk.door
-        answer = await door.ask("alerts", door.engine.monitoring.alerts)
-        self._desk.post_message(AlertsArrived(answer))
-
     # ------------------------------------------------------------ writing
-
-    def alerts(self, message: AlertsArrived) -> None:
-        model, answer = self._desk.model, message.answer
-        model.alerts_trouble = answer.trouble
-        if answer.value is not None:
-            model.alerts = answer.value
-        self._desk.repaint()
 
     def posture(self, message: PostureArrived) -> None:
         model, answer = self._desk.model, message.answer

@@ -30,8 +30,6 @@ from console.door import Door
 from console.feed import Feed
 from console.ink import Ink
 from console.messages import (
-    AlertsArrived,
-    IncidentArrived,
     InventoryArrived,
     JobAdvanced,
     JobsListed,
@@ -40,22 +38,16 @@ from console.messages import (
 )
 from console.model import Model
 from console.palette import Actions
-from console.response import Response
-from console.screens.alerts import AlertsScreen
 from console.screens.base import Dialog, MentatScreen
-from console.screens.costs import CostsScreen
 from console.screens.help import HelpScreen
-from console.screens.incident import IncidentScreen
 from console.screens.inventory import InventoryScreen
 from console.screens.job import JobScreen
 from console.screens.jobs import JobsScreen
 from console.screens.log import LogScreen
 from console.screens.overview import OverviewScreen
-from console.screens.reference import ReferenceScreen
 from console.screens.restore.key import KeyPage
 from console.screens.restore.point import PointPage
 from console.screens.restore.source import SourcePage
-from console.screens.runbooks import RunbooksScreen
 from console.theme import NIGHT, SIXTEEN
 from console.typeahead import TypeAhead
 from engine.api import Engine, MentatError, SnapshotEntry
@@ -78,10 +70,6 @@ class MentatApp(App[int]):
         "inventory": InventoryScreen,
         "restore": SourcePage,
         "jobs": JobsScreen,
-        "alerts": AlertsScreen,
-        "runbooks": RunbooksScreen,
-        "reference": ReferenceScreen,
-        "costs": CostsScreen,
     }
     DEFAULT_MODE = "overview"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -89,10 +77,6 @@ class MentatApp(App[int]):
         Binding("i", "goto('inventory')", "Inventory", show=False),
         Binding("r", "restore", "Restore", show=False),
         Binding("j", "goto('jobs')", "Jobs", show=False),
-        Binding("a", "goto('alerts')", "Alerts", show=False),
-        Binding("R", "runbooks", "Runbooks", show=False),
-        Binding("C", "goto('reference')", "Reference", show=False),
-        Binding("dollar_sign", "goto('costs')", "Costs", show=False),
         Binding("u", "refresh_all", "Ask again", show=False),
         Binding("question_mark", "help", "Help", show=False),
         Binding("q", "quit", "Quit", show=False),
@@ -127,7 +111,6 @@ class MentatApp(App[int]):
         if slow_link:
             self.animation_level = "none"
         self._answers = Answers(self)
-        self.response = Response(self, slow=slow_link)
         self._typeahead = TypeAhead(self)
         self.asking = Asking(self)
 
@@ -149,11 +132,9 @@ class MentatApp(App[int]):
         """After the first paint: now, and not before, the engine is asked."""
         self._answers.survey(first=True)
         self._follow_jobs()
-        self.run_worker(self.response.run(), group="incident", exit_on_error=False)
         if self._ticking:
             self.set_interval(SURVEY * (3 if self.slow_link else 1), self.action_refresh_all)
             self.set_interval(60.0 if self.slow_link else 10.0, self.repaint)
-            self.set_interval(120.0 if self.slow_link else 30.0, self.ask_alerts)
 
     def _tick(self) -> None:
         screen = self.screen
@@ -202,22 +183,11 @@ class MentatApp(App[int]):
     def on_keys_arrived(self, message: KeysArrived) -> None:
         self._answers.keys(message)
 
-    def on_alerts_arrived(self, message: AlertsArrived) -> None:
-        self._answers.alerts(message)
-
     def on_jobs_listed(self, message: JobsListed) -> None:
         self._answers.jobs(message)
 
     def on_job_advanced(self, message: JobAdvanced) -> None:
         self._answers.job(message)
-
-    def incident_arrived(self, message: IncidentArrived) -> None:
-        """What is known of the open incident; one that was just closed stays in view."""
-        answer, model = message.answer, self.model
-        model.incident_trouble = answer.trouble
-        if answer.value is not None and answer.value[0] is not None:
-            model.incident = answer.value[0]
-        self.repaint()
 
     # ------------------------------------------------------------ going places
 
@@ -261,10 +231,6 @@ class MentatApp(App[int]):
     async def action_quit(self) -> None:
         self.exit(0)
 
-    def ask_alerts(self) -> None:
-        """Ask those who watch, now."""
-        self._answers.ask_alerts()
-
     def action_refresh_all(self) -> None:
         self._answers.survey()
         self.feed.wake()
@@ -273,15 +239,6 @@ class MentatApp(App[int]):
         self.action_goto("inventory")
         if isinstance(self.screen, InventoryScreen):
             self.screen.show_source(source)
-
-    def action_runbooks(self) -> None:
-        """The open incident with the runbooks behind it; without one, the runbooks."""
-        self.action_goto("runbooks")
-        if self.model.incident_open:
-            self.show_incident()
-
-    def show_incident(self) -> None:
-        self.push_screen(IncidentScreen())
 
     def show_log(self, job_id: str) -> None:
         self.push_screen(LogScreen(job_id))

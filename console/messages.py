@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from textual.message import Message
 
 from console.door import Answer
-from engine.api import Board, Job, Key, Posture, Record, Situation, SnapshotEntry
+from engine.api import Job, Key, Posture, Record, SnapshotEntry
 
 
 @dataclass
@@ -31,11 +31,6 @@ class KeysArrived(Message):
 
 
 @dataclass
-class AlertsArrived(Message):
-    answer: Answer[Board]
-
-
-@dataclass
 class JobsListed(Message):
     answer: Answer[Sequence[Job]]
 
@@ -48,10 +43,3 @@ class JobAdvanced(Message):
     job: Job
     records: Sequence[Record]
     first: bool = False
-
-
-@dataclass
-class IncidentArrived(Message):
-    """A tuple of one, since None is an answer: no incident is open."""
-
-    answer: Answer[tuple[Situation | None]]

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from console.door import Trouble
-from engine.api import Board, Job, Key, Posture, Situation, SnapshotEntry, SourcePosture
-from engine.api import incident_words as words
+from engine.api import Job, Key, Posture, SnapshotEntry, SourcePosture
 
 
 @dataclass
@@ -28,12 +27,6 @@ class Model:
     jobs_trouble: Trouble | None = None
     keys: tuple[Key, ...] | None = None
     keys_trouble: Trouble | None = None
-    incident: Situation | None = None  # the one in view: open, or just closed
-    incident_trouble: Trouble | None = None
-    runbooks: tuple[words.Runbook, ...] | None = None
-    runbooks_unread: tuple[str, ...] = ()
-    alerts: Board | None = None
-    alerts_trouble: Trouble | None = None
     asking: set[str] = field(default_factory=set)  # what is being fetched right now
 
     @property
@@ -43,15 +36,6 @@ class Model:
         if store and not store.reachable:
             return Trouble(store.problem or "the store does not answer", store.remedy)
         return self.snapshots_trouble or self.posture_trouble
-
-    @property
-    def incident_open(self) -> bool:
-        return self.incident is not None and self.incident.incident.closed is None
-
-    @property
-    def mode(self) -> str:
-        """LIVE, unless the open incident is a rehearsal."""
-        return self.incident.incident.mode if self.incident and self.incident_open else "LIVE"
 
     @property
     def running(self) -> tuple[Job, ...]:

@@ -10,14 +10,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from engine.core.health import Contact, HealthCheck
 from engine.core.snapshot import Kind
 
 Provider = Literal["s3", "b2", "wasabi", "minio", "custom", "directory"]
 Quiesce = Literal["none", "pause", "stop"]
 
 DEFAULT_CONFIG = Path("/etc/mentat-dr/config.toml")
-DEFAULT_RUNBOOKS = Path("/etc/mentat-dr/runbooks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +42,6 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
-class LockSettings:
-    """Object Lock: each object of a snapshot cannot be deleted before it is so many days old.
-    governance: those with a special right may; compliance: nobody may, the owner included."""
-
-    mode: Literal["governance", "compliance"]
-    days: int
-
-
-@dataclass(frozen=True, slots=True)
-class TransitionSettings:
-    """The bucket moves artifacts to a colder class once they are so many days old. GLACIER and
-    DEEP_ARCHIVE must be thawed before a restore, which takes hours."""
-
-    days: int
-    storage_class: str
-
-
-@dataclass(frozen=True, slots=True)
 class StoreSettings:
     """One object store: a bucket of a provider, or a directory (provider "directory")."""
 
@@ -77,8 +57,6 @@ class StoreSettings:
     checksums: bool | None = None  # None: as the preset says
     ca_bundle: str = ""
     label: str = ""  # shown instead of provider:bucket
-    lock: LockSettings | None = None  # None: nothing is locked
-    transition: TransitionSettings | None = None  # None: all stays in its class
 
     @property
     def shown(self) -> str:
@@ -118,39 +96,14 @@ class RetentionSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class VerifySettings:
-    """cover: everything stored is read to its end at least once in this time, given daily runs.
-    memory: what a throw-away container of a restore test may take, as Docker spells it."""
-
-    cover: timedelta = timedelta(days=7)
-    memory: str = "2g"
-
-
-@dataclass(frozen=True, slots=True)
-class DrillSettings:
-    """rto: the target of the whole application, from nothing to its last health check."""
-
-    rto: timedelta = timedelta(hours=2)
-
-
-@dataclass(frozen=True, slots=True)
-class Assertion:
-    """A question to the restored database: one SELECT, whose first value must be `expected`; a
-    number of it may be given with a comparison, as in `>= 1000`."""
-
-    sql: str
-    expected: str
-
-
-@dataclass(frozen=True, slots=True)
 class SourceSettings:
     """One source. Which fields apply depends on kind; loading refuses the others.
 
     database       engine, container | host+port | socket, user, password, schemas, checksums,
-                   methods, binlogs, assertions, image
+                   methods, binlogs
     volume         volume, quiesce, exclude, incremental
     config         paths, exclude, incremental
-    observability  volume (+ quiesce) | paths, exclude, incremental, prometheus
+    observability  volume (+ quiesce) | paths, exclude, incremental
     """
 
     name: str
@@ -173,9 +126,6 @@ class SourceSettings:
     methods: dict[str, str] = field(default_factory=dict)
     binlogs: dict[str, str] = field(default_factory=dict)
     incremental: dict[str, str] = field(default_factory=dict)
-    assertions: tuple[Assertion, ...] = ()  # asked of each restore test
-    image: str = ""  # what a server that runs in no container is restored into, for tests
-    prometheus: str = ""  # URL of the server whose data that is: packed from its own snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,15 +150,9 @@ class Settings:
     local: StoreSettings | None = None  # the local tier, a directory
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     monitoring: MonitoringSettings = field(default_factory=MonitoringSettings)
-    verify: VerifySettings = field(default_factory=VerifySettings)
-    drill: DrillSettings = field(default_factory=DrillSettings)
     notify: tuple[Secret, ...] = ()  # URLs; they hold tokens
     docker: str = ""  # DOCKER_HOST; empty: the environment's or the default socket
-    kit: bool = True  # upload the recovery kit with each version and configuration
     state: Path = Path("/var/lib/mentat-dr")
-    runbooks: Path = DEFAULT_RUNBOOKS  # a deployment's own, beside or in place of the product's
-    health: tuple[HealthCheck, ...] = ()
-    contacts: tuple[Contact, ...] = ()
 
     def source(self, name: str) -> SourceSettings:
         """UsageError naming the nearest source when there is none of that name."""

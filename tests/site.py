@@ -92,8 +92,6 @@ def site(
     passphrase: str | None = PASSPHRASE,
     local: bool = False,
     host: str = "landsraad",
-    replicas: Sequence[StoreSettings] = (),
-    kit: bool = False,
 ) -> Iterator[Site]:
     """A site below root: keys made, configuration written, nothing running; ended with the block.
 
@@ -109,12 +107,10 @@ def site(
         host=host,
         environment="test",
         repository=repository,
-        replicas=tuple(replicas),
         encryption=EncryptionSettings(),
         sources=tuple(sources),
         local=local_store,
         docker=docker,
-        kit=kit,
         state=state,
     )
     cipher = Gpg(settings.encryption, state / "gnupg")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.widgets import Input
 
 from console.screens.base import Dialog
@@ -21,11 +19,6 @@ from console.widgets.say import Say
 class ConfirmDialog(Dialog[bool]):
     """title, rows of explanation, the command line that does the same; `no` has the focus. With
     `name`, `yes` works only once that name is typed. The result is True for yes."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down", "scroll(3)", "Down", show=False),
-        Binding("up", "scroll(-3)", "Up", show=False),
-    ]
 
     def __init__(
         self,
@@ -47,14 +40,10 @@ class ConfirmDialog(Dialog[bool]):
         with Vertical(id="dialog"):
             yield Say(self.ink.say((self._title, "title")), id="dialog-title")
             yield Say(
-                self.ink.say(
-                    (f"{where} {self.ink.glyphs.dot} ", "muted"), (self.desk.model.mode, "live")
-                ),
+                self.ink.say((f"{where} {self.ink.glyphs.dot} ", "muted"), ("LIVE", "live")),
                 id="dialog-where",
             )
-            with VerticalScroll(id="dialog-scroll", can_focus=False):
-                yield Facts(self.ink, id="dialog-facts")
-            yield Say(id="dialog-more")
+            yield Facts(self.ink, id="dialog-facts")
             if self._name:
                 yield Say(self.ink.say("To go on, type ", (self._name, "strong"), ":"))
                 yield Line(id="confirm")
@@ -67,19 +56,6 @@ class ConfirmDialog(Dialog[bool]):
         self.query_one(Facts).show([*self._rows, *shell])
         self.query_one("#yes", Press).disabled = bool(self._name)
         self.query_one("#no", Press).focus()
-
-    def on_resize(self) -> None:
-        self.call_after_refresh(self._tell_of_more)
-
-    def _tell_of_more(self) -> None:
-        """Buttons stay in view whatever there is to read; that there is more must be said."""
-        more = self.query_one("#dialog-scroll").max_scroll_y > 0
-        said = self.ink.say(("down, up: there is more to read", "warning")) if more else None
-        self.query_one("#dialog-more", Say).display = more
-        self.query_one("#dialog-more", Say).show(said or self.ink.say(""))
-
-    def action_scroll(self, lines: int) -> None:
-        self.query_one("#dialog-scroll").scroll_relative(y=lines, animate=False)
 
     @on(Input.Changed, "#confirm")
     def _typed(self, event: Input.Changed) -> None:

@@ -15,7 +15,6 @@ from console.explain import explain, key_words, short_kind, state_words
 from console.formatting import age, clip, size, target, utc
 from console.ink import LEVEL_ROLE, STATE_ROLE
 from console.screens.base import MentatScreen
-from console.widgets.alerts import alert_rows
 from console.widgets.columns import Cell, Column
 from console.widgets.facts import Fact, Facts, Row
 from console.widgets.panels import TITLE, moment, running_line, trouble_rows
@@ -177,7 +176,6 @@ class OverviewScreen(MentatScreen[None]):
             rows.append(Fact("JOBS", ink.say((model.jobs_trouble.message, "critical"))))
         if model.posture and model.posture.store.reachable:
             rows += self._store()
-        rows += alert_rows(ink, model, now)
         if model.keys is not None:
             level, words = key_words(model.keys, now)
             rows.append(Fact("KEYS", ink.say((words, "" if level == "ok" else LEVEL_ROLE[level]))))

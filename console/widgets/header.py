@@ -11,7 +11,6 @@ from textual.content import Content
 from console.formatting import age, clock
 from console.ink import LEVEL_ROLE, Ink
 from console.model import Model
-from console.screens.incident_rows import banner
 from console.widgets.say import Say
 from engine.api import Level
 
@@ -32,7 +31,7 @@ class HeaderBar(Vertical):
             yield Say(id="clock")
         yield Say(id="posture")
 
-    def _identity(self, mode: str = "LIVE") -> Content:
+    def _identity(self) -> Content:
         dot = f" {self._ink.glyphs.dot} "
         return self._ink.say(
             ("mentat-dr", "title"),
@@ -41,7 +40,7 @@ class HeaderBar(Vertical):
             (dot, "muted"),
             self._environment,
             (dot, "muted"),
-            (mode, "live"),
+            ("LIVE", "live"),
         )
 
     def tick(self, now: datetime) -> None:
@@ -49,15 +48,6 @@ class HeaderBar(Vertical):
 
     def show(self, heading: str, model: Model, now: datetime) -> None:
         self.query_one("#heading", Say).show(self._ink.say((heading, "strong")))
-        if model.incident is not None and model.incident_open:
-            self.query_one("#identity", Say).show(self._identity(model.incident.incident.mode))
-            # Instead of the posture: while it is open, this is what everybody must see.
-            self.query_one("#posture", Say).show(
-                self._ink.say(*banner(self._ink, model.incident, now))
-            )
-            self.tick(now)
-            return
-        self.query_one("#identity", Say).show(self._identity())
         self.query_one("#posture", Say).show(posture_line(self._ink, model, now))
         self.tick(now)
 
@@ -87,8 +77,6 @@ def posture_line(ink: Ink, model: Model, now: datetime) -> Content:
         parts.append((f"store not asked yet, listing of {age(store.listed_at, now)}", "muted"))
     else:
         parts.append(("store ok", "ok"))
-    if posture.failover:
-        parts += [separator, (posture.failover, "critical")]
     serious = [text for notice, text in posture.notices if notice == "critical"]
     if serious and store.offsite:
         parts += [separator, (serious[0], "critical")]

@@ -14,10 +14,7 @@ from console.ink import Ink
 from console.widgets.say import Say
 
 Keys = Sequence[tuple[str, str]]
-ALWAYS = ("?", "q")  # never cut off: who is lost looks for these
-_SHOWN = tuple(act for act in GLOBAL_ACTS if act.key not in ("u", "$"))
-GLOBAL_KEYS: Keys = tuple((act.key, act.words) for act in _SHOWN if act.key not in ALWAYS)
-LAST_KEYS: Keys = tuple((act.key, act.words) for act in _SHOWN if act.key in ALWAYS)
+GLOBAL_KEYS: Keys = tuple((act.key, act.words) for act in GLOBAL_ACTS if act.key != "u")
 
 
 class KeyBar(Vertical):
@@ -40,24 +37,19 @@ class KeyBar(Vertical):
     def _draw(self) -> None:
         room = max(20, self.size.width - 2)
         self.query_one("#keys-here", Say).show(key_line(self._ink, self._keys, room))
-        self.query_one("#keys-global", Say).show(key_line(self._ink, GLOBAL_KEYS, room, LAST_KEYS))
+        self.query_one("#keys-global", Say).show(key_line(self._ink, GLOBAL_KEYS, room))
 
 
-def key_line(ink: Ink, keys: Keys, room: int, last: Keys = ()) -> Content:
-    """As many keys as fit into room cells, then `last`, which always do; those cut off stand in
-    the help."""
+def key_line(ink: Ink, keys: Keys, room: int) -> Content:
+    """As many keys as fit into room cells; those cut off stand in the help."""
     parts: list[str | tuple[str, str]] = []
     used = 0
-    kept = sum(3 + width(key) + 1 + width(words) for key, words in last)
-    fitting: list[tuple[str, str]] = []
     for key, words in keys:
-        length = width(key) + 1 + width(words) + (3 if fitting else 0)
-        if used + length > room - kept:
+        length = width(key) + 1 + width(words) + (3 if parts else 0)
+        if used + length > room:
             break
-        fitting.append((key, words))
-        used += length
-    for key, words in (*fitting, *last):
         if parts:
             parts.append("   ")
         parts += [(key, "key"), (f" {words}", "muted")]
+        used += length
     return ink.say(*parts)

@@ -65,11 +65,6 @@ class DockerContainers:
             )
         return models.volume(found)
 
-    def volumes(self, label: str) -> Sequence[Volume]:
-        with self._docker.asking():
-            listed = self._docker.quick().volumes(filters={"label": label}).get("Volumes")
-        return sorted((models.volume(found) for found in listed or ()), key=lambda v: v.name)
-
     def using(self, volume: str) -> Sequence[Container]:
         """Also those that mount the volume's folder, or a part of it, by its path."""
         mountpoint = str(self.volume(volume).mountpoint)

@@ -189,17 +189,6 @@ class Gpg:
             return True
         return False
 
-    def encrypt_probe(self, fingerprint: str, probe: bytes) -> None:
-        """Encrypt to this key alone, as a backup would. CipherError when that fails."""
-        ended = command.run(
-            self._encrypt_to([fingerprint]), stdin=probe, timeout=_SECONDS, check=False
-        )
-        if not ended.ok or not ended.stdout:
-            raise CipherError(
-                f"gpg could not encrypt to {fingerprint}: {complaint(ended.stderr)}",
-                "Import its public key again, or name another in `recipients`.",
-            )
-
     def generate(
         self, name: str, email: str, passphrase: str | None = None, expires: str = "2y"
     ) -> Key:

@@ -54,10 +54,6 @@ class Keyring:
             )
         raise _unable(wanted, found[0][0], found[0][1], self._home)
 
-    def entry(self, wanted: str) -> dict[str, Any] | None:
-        """What gpg lists of the first key that answers to a fingerprint, key id or address."""
-        return next((e for e in self._open().list_keys() if _matches(e, wanted)), None)
-
     def signer(self, wanted: str) -> tuple[Key, str]:
         """The host's signing key and the fingerprint of the (sub)key that signs."""
         secret = self._open().list_keys(True)

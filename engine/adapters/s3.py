@@ -6,14 +6,12 @@ import hashlib
 import threading
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from engine.adapters import s3_probe
 from engine.adapters.providers import Place, place
 from engine.adapters.s3_client import make_client
-from engine.adapters.s3_cold import Cold
 from engine.adapters.s3_errors import (
     code_and_status,
     retries_of,
@@ -21,13 +19,10 @@ from engine.adapters.s3_errors import (
     translated,
     vendor_errors,
 )
-from engine.adapters.s3_lock import ObjectLock, md5_of
 from engine.adapters.s3_read import read_range
 from engine.adapters.s3_upload import S3Upload
-from engine.core.cold import Chill, LifecycleRule
 from engine.core.errors import BucketMissing, ObjectExists, ObjectMissing, StoreError
 from engine.core.object_key import checked_key
-from engine.core.store_profile import StoreProfile
 from engine.ports import PendingUpload, StoredObject, Upload
 from engine.settings import StoreSettings
 
@@ -45,17 +40,15 @@ class S3Store:
 
     offsite = True
 
-    def __init__(self, settings: StoreSettings, profile: StoreProfile | None = None) -> None:
+    def __init__(self, settings: StoreSettings) -> None:
         self._settings = settings
         self._place: Place = place(settings)
         self._prefix = f"{checked_key(settings.prefix.strip('/'))}/" if settings.prefix else ""
         self._making = threading.Lock()
         self._client: S3Client | None = None
         self.bucket = settings.bucket
-        self.checksums = _checksums(self._place.checksums, settings.checksums, profile)
-        self.conditional = _conditional(self._place.conditional, profile)
-        self.cold = Cold(self, settings.transition)
-        self.lock = ObjectLock(self, settings.lock) if settings.lock is not None else None
+        self.checksums = self._place.checksums
+        self.conditional = self._place.conditional
 
     @cached_property
     def name(self) -> str:
@@ -87,59 +80,17 @@ class S3Store:
                 if_absent=if_absent,
                 Key=self.whole_key(key),
                 Body=body,
-                **self._locking(key, body),
             )
         except ObjectExists as error:
             # When a first try was stored and only its answer was lost, the second finds it.
             again = error.__cause__ is not None and retries_of(error.__cause__) > 0
             if not (again and self.get(key) == body):
                 raise
-        if self.lock is not None:
-            self.lock.prove(key)
 
     def begin_upload(self, key: str) -> Upload:
         return S3Upload(self, key)
 
-    def _locking(self, key: str, body: bytes) -> dict[str, Any]:
-        arguments = self.lock.arguments(key) if self.lock is not None else {}
-        if arguments and not self.checksums:
-            arguments["ContentMD5"] = md5_of(body)
-        return arguments | self.cold.arguments(key)
-
-    # ------------------------------------------------------------ colder classes (port Thawing)
-
-    @property
-    def prefix(self) -> str:
-        """Before every key of ours in the bucket; empty, or ending in a slash."""
-        return self._prefix
-
-    def chill(self, key: str) -> Chill:
-        return self.cold.chill(key)
-
-    def thaw(self, key: str) -> None:
-        self.cold.thaw(key)
-
-    def lifecycle(self) -> tuple[LifecycleRule, ...]:
-        return self.cold.rules()
-
-    def arrange_lifecycle(self) -> bool:
-        return self.cold.arrange()
-
-    def probe(self, now: datetime) -> StoreProfile:
-        """Ask the bucket what it does (port Probing), and rely on that from now on."""
-        found = s3_probe.probe(self, now)
-        self.checksums = _checksums(self._place.checksums, self._settings.checksums, found)
-        self.conditional = _conditional(self._place.conditional, found)
-        return found
-
-    def keep_until(self, key: str, until: datetime) -> bool:
-        """Lock it at least so long (port Locking); False where nothing is locked."""
-        return self.lock is not None and self.lock.keep_until(key, until)
-
     def delete(self, key: str) -> None:
-        if self.lock is not None:
-            self.lock.erase(key)
-            return
         try:
             with translated(self.name, f"deleting {key}"):
                 self.client.delete_object(Bucket=self.bucket, Key=self.whole_key(key))
@@ -303,22 +254,3 @@ class S3Store:
             f"there is no {key} in {self.name}",
             "List the snapshots again; it may have been pruned.",
         )
-
-
-def _checksums(preset: bool, asked: bool | None, profile: StoreProfile | None) -> bool:
-    """Whether checksum headers are sent: what was probed counts for more than a preset, and a
-    store that was seen not to check them is sent none, whatever is asked."""
-    if profile is None:
-        return preset
-    proven = all(profile.proven(name) for name in ("checksums", "part-checksums"))
-    return proven and asked is not False
-
-
-def _conditional(preset: bool | None, profile: StoreProfile | None) -> bool | None:
-    """Whether If-None-Match is relied on: True, False, or None for sending it and looking first,
-    since some stores know it for small objects only."""
-    if profile is None:
-        return preset
-    if not profile.proven("conditional-put"):
-        return False
-    return True if profile.proven("conditional-complete") else None

@@ -84,11 +84,6 @@ _TAKEN = Meaning(
     "the object exists already",
     "Nothing was overwritten. Another job may have written it; list again.",
 )
-_FROZEN = Meaning(
-    StoreError,
-    "the object is in a cold storage class and must be thawed first",
-    "A restore asks for that and waits: mentat-dr restore.",
-)
 _SHORT = Meaning(
     ObjectTruncated,
     "the object is shorter than it should be",
@@ -182,7 +177,7 @@ CODES: dict[str, Meaning] = {
     **_all(
         _DENIED,
         "AccessDenied AllAccessDisabled Forbidden UnauthorizedAccess AccountProblem "
-        "NotSignedUp InvalidPayer",
+        "NotSignedUp InvalidPayer InvalidObjectState",
     ),
     **_all(
         _BAD_KEYS,
@@ -201,7 +196,6 @@ CODES: dict[str, Meaning] = {
     **_all(_NO_OBJECT, "NoSuchKey NotFound NoSuchVersion"),
     **_all(_TAKEN, "PreconditionFailed ConditionalRequestConflict"),
     **_all(_NO_UPLOAD, "NoSuchUpload"),
-    **_all(_FROZEN, "InvalidObjectState"),
     **_all(_SHORT, "InvalidRange"),
     **_all(
         _BUSY,

@@ -92,8 +92,6 @@ class S3Upload:
                 )
             self._store.check_absent(self._key)
             self._finish(parts)
-            if self._store.lock is not None:
-                self._store.lock.prove(self._key)
         self._completed = True
 
     def abort(self) -> None:
@@ -115,9 +113,6 @@ class S3Upload:
             while not self._upload_id:
                 self._with_checksums = self._store.checksums
                 algorithm: Any = {"ChecksumAlgorithm": "SHA256"} if self._with_checksums else {}
-                algorithm |= self._store.cold.arguments(self._key)
-                if self._store.lock is not None:
-                    algorithm |= self._store.lock.arguments(self._key)
                 try:
                     answer = self._store.client.create_multipart_upload(
                         Bucket=self._store.bucket, Key=self._whole_key, **algorithm

@@ -8,13 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from engine.adapters import (
-    volume_exclude,
-    volume_kernel,
-    volume_snapshot,
-    volume_sqlite,
-    volume_walk,
-)
+from engine.adapters import volume_exclude, volume_kernel, volume_walk
 from engine.adapters.volume_walk import RECORD, Survey
 from engine.adapters.volume_words import failures, sentences, shown, shrunk
 from engine.core.commands import Command
@@ -58,12 +52,7 @@ class GnuTar:
     """
 
     def pack_command(
-        self,
-        root: Path,
-        paths: Sequence[str],
-        exclude: Sequence[str],
-        listing_fd: str = "",
-        changed_since: str = "",
+        self, root: Path, paths: Sequence[str], exclude: Sequence[str], listing_fd: str = ""
     ) -> Command:
         """See the port. listing_fd is a path, for one line per member: `MemberCount.listing`.
 
@@ -82,38 +71,20 @@ class GnuTar:
             *("--sparse", "--one-file-system", "--sort=inode", "--quoting-style=escape"),
             *_quiet_reading(root),
             *listing,
-            *_listed_incremental(changed_since),
             f"--directory={root}",
             *volume_exclude.tar_exclusions(exclude),
-            # Names taken for patterns would leave a listed incremental without directories.
-            *("--no-wildcards", "--no-unquote", "--", *names),
+            *("--no-unquote", "--", *names),
         )
         return Command(argv, "tar", env=_C, warn_exits=frozenset({1}))
 
-    def unpack_command(self, root: Path, *, incremental: bool = False) -> Command:
+    def unpack_command(self, root: Path) -> Command:
         """See the port. Names that would leave root are refused, by tar. Owners need root: without
         it the files belong to who restores them."""
         owner = "--same-owner" if os.geteuid() == 0 else "--no-same-owner"
-        over = ("--listed-incremental=/dev/null",) if incremental else ()
         argv = (
             *("tar", "--extract", "--file=-", _BLOCKING, *_EVERYTHING, owner),
-            *("--same-permissions", "--sparse", *over),
+            *("--same-permissions", "--sparse"),
             *("--warning=no-timestamp", "--quoting-style=escape", f"--directory={root}"),
-        )
-        return Command(argv, "tar", env=_C)
-
-    def list_command(self, listing: str) -> Command:
-        argv = (
-            *("tar", "--list", "--file=-", _BLOCKING, "--quoting-style=escape"),
-            f"--index-file={listing}",
-        )
-        return Command(argv, "tar", env=_C)
-
-    def compare_command(self, root: Path) -> Command:
-        argv = (
-            *("tar", "--compare", "--file=-", _BLOCKING, "--numeric-owner"),
-            *("--warning=no-timestamp", "--quoting-style=escape", f"--directory={root}"),
-            "--index-file=/dev/stderr",  # differences are told where failures are
         )
         return Command(argv, "tar", env=_C)
 
@@ -151,9 +122,6 @@ class GnuTar:
         remedy = "Choose a target on a local Linux file system, and run it as root."
         return TreeError(f"not everything could be restored: {first}{more}", remedy)
 
-    def stamped_here(self, path: Path) -> bool:
-        return volume_kernel.stamped_here(path)
-
     @contextlib.contextmanager
     def counting(self, root: Path, paths: Sequence[str]) -> Iterator[MemberCount]:
         """Count the members that tar really packs: give `.listing` to pack_command, and read
@@ -163,40 +131,6 @@ class GnuTar:
             yield counter
         finally:
             counter.close()
-
-    def follow_up(self, base: Path, root: Path, to: Path) -> None:
-        volume_snapshot.prepare(base, root, to)
-
-    def strip_folders(self, root: Path) -> None:
-        volume_snapshot.strip_folders(root)
-
-    def unsure(self, stderr: Sequence[str]) -> bool:
-        return any("Directory has been renamed from" in line for line in stderr)
-
-    def members_seen(
-        self,
-        snapshot_file: Path,
-        root: Path,
-        paths: Sequence[str],
-        exclude: Sequence[str],
-        without: Sequence[str] = (),
-    ) -> int:
-        excluded = volume_exclude.excluder(exclude)
-        names = frozenset(map(os.fsencode, without))
-        tops = len(volume_walk.normal_paths(root, paths))
-        return volume_snapshot.members(
-            snapshot_file, tops, lambda name: name in names or excluded(name)
-        )
-
-    def sqlite_copies(
-        self,
-        root: Path,
-        paths: Sequence[str],
-        exclude: Sequence[str],
-        places: Sequence[Path],
-        owner: str,
-    ) -> contextlib.AbstractContextManager[volume_sqlite.SqliteCopies]:
-        return volume_sqlite.copies(root, paths, exclude, places, owner)
 
     def survey(self, root: Path, paths: Sequence[str], exclude: Sequence[str]) -> Survey:
         """What pack_command would write, and warnings of what it leaves out."""
@@ -235,13 +169,6 @@ def _first(failed: Sequence[str]) -> tuple[str, str]:
     if not failed:
         return "tar does not say why", ""
     return failed[0], f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
-
-
-def _listed_incremental(snapshot_file: str) -> tuple[str, ...]:
-    """tar says of every directory it did not know that it is new: that is no warning."""
-    if not snapshot_file:
-        return ()
-    return (f"--listed-incremental={snapshot_file}", "--warning=no-new-directory")
 
 
 def _quiet_reading(root: Path) -> tuple[str, ...]:

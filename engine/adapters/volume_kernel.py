@@ -12,8 +12,6 @@ from engine.core.errors import NoSpace, SourceMissing, TreeError
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _libc = ctypes.CDLL(None, use_errno=True)
-_ELSEWHERE = ("nfs", "cifs", "smb", "9p", "ceph", "fuse", "afs", "gfs2", "ocfs2", "lustre")
-_MOUNTS = Path("/proc/self/mountinfo")
 
 _EXCHANGE_WORDS = {
     errno.EXDEV: (
@@ -130,29 +128,3 @@ def free_bytes(path: Path) -> int:
             ) from error
         free = found.f_bavail if os.geteuid() else found.f_bfree
         return free * found.f_frsize
-
-
-def stamped_here(path: Path) -> bool:
-    """Whether this machine's clock stamps the files there: not on a network's file system, nor
-    where that cannot be found out."""
-    try:
-        device = path.stat().st_dev
-        mounts = _MOUNTS.read_text(errors="surrogateescape").splitlines()
-    except OSError:
-        return False
-    wanted = f"{os.major(device)}:{os.minor(device)}"
-    kinds = [line.split(" - ", 1)[1].split()[0] for line in mounts if line.split()[2] == wanted]
-    if not kinds:
-        return _subvolume(path, mounts)
-    return not any(kind.startswith(_ELSEWHERE) for kind in kinds)
-
-
-def _subvolume(path: Path, mounts: list[str]) -> bool:
-    """A btrfs subvolume has a device number that no mount shows."""
-    folder = os.path.realpath(path)
-    best, kind = "", ""
-    for line in mounts:
-        point = line.split()[4]
-        if len(point) >= len(best) and (folder + "/").startswith(point.rstrip("/") + "/"):
-            best, kind = point, line.split(" - ", 1)[1].split()[0]
-    return bool(kind) and not kind.startswith(_ELSEWHERE)

@@ -21,12 +21,11 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 @dataclass(frozen=True, slots=True)
 class Survey:
     """members and bytes of the archive-to-be; warnings name what it will not hold, or what could
-    not be restored from it. left_out counts sockets and the mount points inside."""
+    not be restored from it."""
 
     members: int
     bytes: int
     warnings: tuple[str, ...] = ()
-    left_out: int = 0
 
 
 def normal_paths(root: Path, paths: Sequence[str]) -> list[str]:
@@ -82,7 +81,7 @@ def survey(root: Path, paths: Sequence[str], exclude: Sequence[str]) -> Survey:
     finally:
         os.close(fd)
     size = -(-(walk.bytes + 1024) // RECORD) * RECORD
-    return Survey(walk.members - twice(names), size, tuple(walk.warnings), walk.left_out)
+    return Survey(walk.members - twice(names), size, tuple(walk.warnings))
 
 
 class _Walk:
@@ -91,7 +90,6 @@ class _Walk:
     def __init__(self, root: int, excluded: Excluded, named: frozenset[str]) -> None:
         self.members = 0
         self.bytes = 0
-        self.left_out = 0
         self.warnings: list[str] = []
         self._root = root
         self._excluded = excluded
@@ -118,9 +116,7 @@ class _Walk:
                     continue
                 if below.st_dev == found.st_dev:
                     folders.append(member)
-                    continue
-                self.left_out += 1
-                if member.removeprefix("./") not in self._named:
+                elif member.removeprefix("./") not in self._named:
                     self._warn(member, "is a file system of its own; its content is left out")
 
     def _entries(self, folder: str) -> Iterator[tuple[os.DirEntry[str], str]]:
@@ -147,7 +143,6 @@ class _Walk:
 
     def _count(self, found: os.stat_result, member: str) -> None:
         if stat.S_ISSOCK(found.st_mode):
-            self.left_out += 1
             return
         self.members += 1
         self.bytes += _HEADERS

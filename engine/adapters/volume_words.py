@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 _PREFIX = re.compile(r"(?:\S*/)?g?tar: ")
 _SILENT = re.compile(
-    r".*: Directory has been renamed$|Exiting with failure status due to previous errors$"
-    r"|Error is not recoverable: exiting now$"
+    r"Exiting with failure status due to previous errors$|Error is not recoverable: exiting now$"
 )
 _SHRANK = re.compile(r"(.*): File shrank by (\d+) bytes?; padding with zeros")
 _KINDS = [

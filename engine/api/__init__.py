@@ -8,36 +8,19 @@ modules (boto3, docker) load at the first call that needs them, never at import.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.api.binlogs import Binlogs, Mark, RecoveryRange, Until
-from engine.api.costs import Costs
-from engine.api.door import FRESH, Door
-from engine.api.failover import Failovers
-from engine.api.fleet import Fleet
-from engine.api.hosts import Hosts
-from engine.api.keys import Keys
-from engine.api.monitoring import Monitoring
-from engine.api.proofs import Proofs
-from engine.api.replicas import Replicas
-from engine.api.response import Response, late
-from engine.api.retention import Retention
+from engine.api.door import Door
 from engine.core import events
-from engine.core.alerting import Alert, Board, Silence, Watch
-from engine.core.catalogue import HostPosture
-from engine.core.cost import Month
-from engine.core.cost_report import CostReport
 from engine.core.errors import CipherError, MentatError, StoreError, UsageError, WrongPassphrase
 from engine.core.events import Record
 from engine.core.findings import Finding
 from engine.core.job import FINAL, STATE_WORDS, Job, Phase, State, fold
-from engine.core.metrics_keys import KeysKnown
 from engine.core.objectives import KeptData, Level, Posture, SourcePosture, StorePosture
 from engine.core.recovery import PlanLine, PlanStep, RestorePlan, RestoreRequest, Target, Where
-from engine.core.replicas import FailoverPlan, ReplicaPosture
-from engine.core.report import Check, Report, RtoMeasured, TimedPhase
 from engine.core.snapshot import (
     Artifact,
     DatabaseFacts,
@@ -52,52 +35,34 @@ from engine.ports import Key, SignatureCheck
 from engine.settings import Settings, SourceSettings
 
 if TYPE_CHECKING:
-    from engine.api.incidents import Situation
-    from engine.core import incident_words
     from engine.operations.initialise import Draft, Initialised
-    from engine.repository import Listing
 
 # What callers may name: they import the words of the engine from here and from nowhere else.
 __all__ = [
     "FINAL",
     "STATE_WORDS",
-    "Alert",
     "Artifact",
-    "Board",
-    "Check",
     "CipherError",
-    "CostReport",
     "DatabaseFacts",
     "Engine",
-    "FailoverPlan",
     "Finding",
-    "HostPosture",
     "Job",
     "KeptData",
     "Key",
-    "KeysKnown",
     "Kind",
     "Level",
     "Manifest",
-    "Mark",
     "MentatError",
     "Method",
-    "Month",
     "Phase",
     "PlanLine",
     "PlanStep",
     "Posture",
     "Record",
-    "RecoveryRange",
-    "ReplicaPosture",
-    "Report",
     "RestorePlan",
     "RestoreRequest",
-    "RtoMeasured",
     "Settings",
     "SignatureCheck",
-    "Silence",
-    "Situation",
     "SnapshotDetail",
     "SnapshotEntry",
     "SnapshotId",
@@ -107,23 +72,15 @@ __all__ = [
     "StoreError",
     "StorePosture",
     "Target",
-    "TimedPhase",
     "TreeFacts",
-    "Until",
     "UsageError",
-    "Watch",
     "Where",
     "WrongPassphrase",
     "events",
     "fold",
-    "incident_words",
     "initialise",
     "suggest_sources",
 ]
-
-
-def __getattr__(name: str) -> object:
-    return late(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +92,7 @@ class SnapshotDetail:
     entry: SnapshotEntry
 
 
-def _words(problem: StoreError | Listing | None) -> str:
-    if problem is None:
-        return ""
-    return problem.message if isinstance(problem, StoreError) else problem.problem
+_FRESH = timedelta(minutes=15)
 
 
 def initialise(draft: Draft) -> Initialised:
@@ -159,21 +113,12 @@ def suggest_sources(docker: str = "") -> Sequence[str]:
     return suggest.sources(wiring.containers(docker))
 
 
-class Engine(Response):
+class Engine:
     """mentat-dr over one configuration. Further areas are attributes: modules of this package."""
 
     def __init__(self, settings: Settings) -> None:
+        self.settings = settings
         self.door = Door(settings)
-        self.failover = Failovers(self.door)
-        self.proofs = Proofs(self.door)
-        self.binlogs = Binlogs(self.door)
-        self.replicas = Replicas(self.door)
-        self.fleet = Fleet(self.door)
-        self.costs = Costs(self.door)
-        self.retention = Retention(self.door)
-        self.hosts = Hosts(self.door)
-        self.monitoring = Monitoring(self.door)
-        self.key_checks = Keys(self.door)
 
     @classmethod
     def open(cls, config: Path | None = None) -> Engine:
@@ -181,14 +126,8 @@ class Engine(Response):
 
         ConfigurationError, with what to do, when it is missing or wrong."""
         from engine import settings_file
-        from engine.operations import discovery
 
-        return cls(discovery.remembered(settings_file.load(config)))
-
-    @property
-    def settings(self) -> Settings:
-        """The settings in force: after a failover for writing, the replica is the repository."""
-        return self.door.settings
+        return cls(settings_file.load(config))
 
     # reading
 
@@ -197,58 +136,32 @@ class Engine(Response):
         posture, from the last listing kept on disk. refresh=False uses that listing only;
         None asks the store only when that listing is older than 15 minutes."""
         from engine import wiring
-        from engine.operations import discovery, forecasts, kept, posture
+        from engine.operations import kept, posture
 
         now = wiring.utc_now()
-        problem: StoreError | Listing | None = None
-        listing = self.door.kept_listing(self.settings.host)
-        stale = listing is None or now - listing.at > FRESH
-        asking = bool(refresh or (refresh is None and stale))
-        if asking:
+        problem: StoreError | None = None
+        listing = self.door.kept_listing()
+        stale = listing is None or now - listing.at > _FRESH
+        if refresh or (refresh is None and stale):
             try:
-                listing = self.door.list(self.settings.host)
-                problem = listing if listing.read_from else None
+                listing = self.door.list()
             except StoreError as error:
                 problem = error
         store = StorePosture(
-            name=self.door.shown,
+            name=self.settings.repository.shown,
             offsite=self.settings.repository.provider != "directory",
             reachable=problem is None,
-            problem=_words(problem),
+            problem=problem.message if problem else "",
             remedy=problem.remedy if problem else "",
             listed_at=listing.at if listing else None,
-            read_from=listing.read_from if listing else "",
         )
         rows = listing.rows if listing else ()
-        coverage = discovery.covered(self.settings.state)
-        logs = self.binlogs.ranges(refresh=refresh)
-        taken = posture.take(
-            self.settings, rows, store, kept.shown(self.settings.state), now, coverage, logs
-        )
-        taken = forecasts.put_in(self.settings, taken)
-        replicas = self.replicas.posture(
-            listing, now, ask=asking or (None if refresh is None else False)
-        )
-        decided = self.door.failover
-        return replace(
-            taken,
-            notices=(*taken.notices, *self.monitoring.notices(now)),
-            replicas=replicas,
-            hosts=tuple(self.fleet.hosts()),
-            failover=decided.words if decided else "",
-        )
+        return posture.take(self.settings, rows, store, kept.shown(self.settings.state), now)
 
-    def snapshots(
-        self, *, refresh: bool | None = True, host: str = "", limit: int = 0
-    ) -> Sequence[SnapshotEntry]:
-        """The inventory, newest first, of committed snapshots; host "" means all hosts. A
-        replica's while the store is away (`engine.replicas.elsewhere`). refresh=False reads what
-        this host keeps, None does so when that is young and a new listing would take long; limit
-        gives the newest of what is kept, at once. StoreError when asking and no store answers."""
-        if limit:
-            return [row for row in self.door.newest(host, limit) if row.committed]
-        ask = not self.door.fresh_enough() if refresh is None else refresh
-        listing = self.door.list(host) if ask else self.door.kept_listing(host)
+    def snapshots(self, *, refresh: bool = True, host: str = "") -> Sequence[SnapshotEntry]:
+        """The inventory, newest first, of committed snapshots; host "" means all hosts.
+        StoreError when refresh and the store does not answer."""
+        listing = self.door.list() if refresh else self.door.kept_listing()
         rows = listing.rows if listing else ()
         return [row for row in rows if row.committed and (not host or row.id.host == host)]
 
@@ -272,9 +185,19 @@ class Engine(Response):
 
     def plan(self, request: RestoreRequest) -> RestorePlan:
         """What this restore will read, change, destroy and stop, and how long it should take."""
-        from engine.api import planning
+        from engine import wiring
+        from engine.operations import restore_plan
 
-        return planning.plan(self.door, request)
+        entry = self.find(request.source, request.snapshot, request.host)
+        opened = self.door.repo().open(entry.id)
+        planning = restore_plan.Planning(
+            settings=self.settings,
+            store_name=self.settings.repository.shown,
+            state=self.settings.state,
+            containers=lambda: wiring.containers(self.settings.docker),
+            now=wiring.utc_now(),
+        )
+        return restore_plan.plan(planning, request, entry, opened.manifest, opened.signature)
 
     def keys(self) -> Sequence[Key]:
         """The keys on this machine's keyring."""
@@ -288,9 +211,8 @@ class Engine(Response):
         """False when the secret key opens without one (or a configured passphrase serves)."""
         return self.door.repo().cipher.needs_passphrase()
 
-    def doctor(self, *, probe: bool = False) -> Sequence[Finding]:
-        """Look at everything a backup and a recovery need. Never raises for what it finds. With
-        `probe`, buckets are asked all they can do, and only that is relied on from then on."""
+    def doctor(self) -> Sequence[Finding]:
+        """Look at everything a backup and a recovery need. Never raises for what it finds."""
         from engine import wiring
         from engine.jobs import stale
         from engine.operations import doctor
@@ -301,7 +223,6 @@ class Engine(Response):
                 self.settings,
                 jobs=self.jobs(),
                 stale_leases=stale.leases(self.settings.state, names),
-                probe=probe,
             )
         )
 
@@ -314,21 +235,12 @@ class Engine(Response):
     # acting
 
     def start_backup(self, sources: Sequence[str] = (), *, kind: str = "", method: str = "") -> str:
-        """Start a backup job; no sources means all. Returns the job's id. A method is for some
-        kinds, logical and physical for databases, full for the others: it leaves the rest out.
-        UsageError for one that is named."""
-        chosen = [self.settings.source(name) for name in sources] or self.hosts.sources()
+        """Start a backup job; no sources means all. Returns the job's id."""
+        chosen = [self.settings.source(name) for name in sources] or list(self.settings.sources)
         if method:
-            databases = method in ("logical", "physical")
-            fits = [s for s in chosen if (s.kind == "database") == databases]
-            other = [s.name for s in chosen if s not in fits] if sources else []
-            if method == "incremental" or other:
-                raise UsageError(
-                    f"the method {method!r} is not available"
-                    + (f" for {', '.join(other)}" if other else ""),
-                    "Leave --method out: the kind decides.",
-                )
-            chosen = fits
+            raise UsageError(
+                f"the method {method!r} is not available", "Leave --method out: the kind decides."
+            )
         names = [s.name for s in chosen if not kind or s.kind == kind]
         if not names:
             raise UsageError(
@@ -336,9 +248,7 @@ class Engine(Response):
                 f"Add a [[source]] to {self.settings.file}",
             )
         title = f"backup {', '.join(names)}"
-        # All of them are told by none, so that the job finds sources labelled since.
-        given = names if sources or kind or method else []
-        return self.door.launch("backup", {"sources": given, "method": method}, title, names)
+        return self.door.launch("backup", {"sources": names}, title, names)
 
     def start_restore(self, request: RestoreRequest, passphrase: str | None = None) -> str:
         """Start a restore job. UsageError when request.confirm is not the plan's confirm_name."""
@@ -394,3 +304,9 @@ class Engine(Response):
         from engine.jobs import board
 
         return board.records(self.settings.state, job_id, offset)
+
+    def cancel(self, job_id: str) -> bool:
+        """Ask the job's process to stop and clean up; False when it has ended already."""
+        from engine.jobs import board
+
+        return board.cancel(self.settings.state, job_id)

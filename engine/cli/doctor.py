@@ -12,18 +12,14 @@ from engine.cli.output import Output
 
 
 @click.command("doctor")
-@click.option("--probe", is_flag=True, help="Ask each bucket all it can do, and remember it.")
 @shared
 @click.pass_obj
-def command(invocation: Invocation, probe: bool) -> None:
+def command(invocation: Invocation) -> None:
     """Look at everything a backup and a recovery need.
-
-    --probe writes some 10 MB and 1,001 keys below probe/ in each bucket and removes them; from
-    then on only what was seen to work is relied on.
 
     Exit 0 when all is well, 8 with warnings, 1 when something would stop a backup or a recovery.
     """
-    findings = invocation.engine().doctor(probe=probe)
+    findings = invocation.engine().doctor()
     output = invocation.output
     if output.json:
         output.document(findings)

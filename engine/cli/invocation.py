@@ -23,11 +23,10 @@ class Invocation:
         self.config: Path | None = None
         self.json = False
         self.plain = False
-        self.quiet = False
 
     @property
     def output(self) -> Output:
-        return Output(json=self.json, plain=self.plain, quiet=self.quiet)
+        return Output(json=self.json, plain=self.plain)
 
     def engine(self) -> Engine:
         """The engine over the chosen configuration. ConfigurationError."""
@@ -47,15 +46,8 @@ def _keep(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
 
 
 def shared(command: F) -> F:
-    """Give a command --config, --json, --plain and --quiet; they work before its name as well."""
+    """Give a command --config, --json and --plain; they work before its name as well."""
     for option in (
-        click.option(
-            "--quiet",
-            is_flag=True,
-            expose_value=False,
-            callback=_keep("quiet"),
-            help="Print warnings and failures only.",
-        ),
         click.option(
             "--plain",
             is_flag=True,

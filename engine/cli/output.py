@@ -13,7 +13,6 @@ from typing import Any, TextIO
 from engine.cli.text import visible
 from engine.core.errors import MentatError
 
-_LOUD = frozenset({"warning", "critical", "unknown"})
 _STYLES = {"ok": "32", "warning": "33", "critical": "1;31", "unknown": "35", "strong": "1"}
 
 
@@ -37,13 +36,11 @@ def plain_value(value: object) -> Any:
 
 
 class Output:
-    """Where a command prints. `json`: one document on stdout, everything else on stderr. `quiet`:
-    for people, only what is not as it should be."""
+    """Where a command prints. `json`: one document on stdout, everything else on stderr."""
 
-    def __init__(self, *, json: bool = False, plain: bool = False, quiet: bool = False) -> None:
+    def __init__(self, *, json: bool = False, plain: bool = False) -> None:
         self.json = json
         self.plain = plain
-        self.quiet = quiet
 
     @property
     def people(self) -> TextIO:
@@ -52,7 +49,7 @@ class Output:
 
     def draws(self) -> bool:
         """True when a line may be redrawn in place: a terminal that can, and nobody said no."""
-        return not self.plain and not self.quiet and _draws(sys.stderr)
+        return not self.plain and _draws(sys.stderr)
 
     def _coloured(self, stream: TextIO) -> bool:
         return not self.plain and not os.environ.get("NO_COLOR") and _draws(stream)
@@ -65,15 +62,11 @@ class Output:
 
     def line(self, text: object = "", style: str = "") -> None:
         """One line for people; control characters in it become visible."""
-        if self.quiet and style not in _LOUD:
-            return
         safe = visible(text)
         print(self.style(safe, style) if style else safe, file=self.people, flush=True)
 
     def note(self, text: object) -> None:
         """A message beside the result, on stderr."""
-        if self.quiet:
-            return
         print(visible(text), file=sys.stderr, flush=True)
 
     def table(
@@ -89,8 +82,6 @@ class Output:
 
         The first cell of a row may be a level; it takes that level's colour.
         """
-        if self.quiet:
-            return
         cells = [list(head), *([visible(cell) for cell in row] for row in rows)]
         widths = {name: max(len(row[i]) for row in cells) for i, name in enumerate(head)}
         for name in spare:

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import click
 
 from engine.api import Engine, RestorePlan, RestoreRequest, Target
-from engine.cli import kept, moments, passphrases, plan_text, restore_host, selection
+from engine.cli import kept, passphrases, plan_text, selection
 from engine.cli.completion import source_names
 from engine.cli.invocation import Invocation, finish, shared
 from engine.cli.output import absolute, ask, interactive
 from engine.cli.watch import start_or_watch
-from engine.core.binlog_moment import parse_until
 from engine.core.errors import MentatError, UsageError
 
 
 @click.command("restore")
-@restore_host.options
 @click.argument("snapshot", required=False, default="")
 @click.option("--source", default="", metavar="NAME", shell_complete=source_names)
 @click.option("--to", "to", default="", metavar="DIR|container|in-place", help="Where to.")
 @click.option("--host", default="", metavar="HOST", help="Whose snapshot (default: our own).")
 @click.option("--name", default="", metavar="NAME", help="Of the fresh container.")
-@click.option("--schema", "schemas", multiple=True, metavar="S", help="Only this schema.")
-@click.option("--table", "tables", multiple=True, metavar="S.T", help="Only this table.")
-@moments.options
 @click.option("--plan", "plan_only", is_flag=True, help="Show what would happen, and stop.")
 @click.option("--confirm", default="", metavar="NAME", help="What the plan asks to be typed.")
 @click.option("--passphrase-file", default="", metavar="FILE", help="Mode 0600.")
@@ -43,12 +36,6 @@ def command(
     to: str,
     host: str,
     name: str,
-    schemas: tuple[str, ...],
-    tables: tuple[str, ...],
-    at: str,
-    before_transaction: str,
-    before: str,
-    before_position: str,
     plan_only: bool,
     confirm: str,
     passphrase_file: str,
@@ -65,42 +52,13 @@ def command(
     --to container   into a fresh container of the image it ran on
     --to in-place    beside the live data, verified, then switched; the old data is kept
 
-    With --at, --before... the snapshot before that moment is taken, unless another is named, and
-    the binary logs shipped since are replayed up to exactly there.
-
-    With --host H and nothing else: the whole host, from one of its sets, onto this machine.
-
     A plan of everything that is touched comes first. The exit code is the job's.
     """
     engine = invocation.engine()
     if list_kept or release:
         finish(kept.run(engine, invocation.output, release, confirm, detach))
-    if restore_host.asked(host, snapshot, source, to):
-        restore_host.run(
-            invocation,
-            host=host,
-            plan_only=plan_only,
-            confirm=confirm,
-            given=passphrases.Given(passphrase_file, passphrase_fd),
-            accept_unsigned=accept_unsigned,
-            detach=detach,
-        )
-    until = parse_until(
-        at=at,
-        before_transaction=before_transaction,
-        before=before,
-        before_position=before_position,
-    )
-    if until and not (source and to):
-        raise UsageError("to a moment of which source, and where to?", "Add --source and --to.")
-    if until and snapshot in ("", "latest"):
-        request = RestoreRequest(
-            source, "latest", _target(to, name), host=host, accept_unsigned=accept_unsigned
-        )
-    else:
-        request = _request(engine, snapshot, source, to, host, name, accept_unsigned)
-    request = replace(request, schemas=schemas, tables=tuple(_table(text) for text in tables))
-    plan = engine.plan(replace(request, until=until))
+    request = _request(engine, snapshot, source, to, host, name, accept_unsigned)
+    plan = engine.plan(request)
     output = invocation.output
     if plan_only and output.json:
         output.document(plan_text.document(plan))
@@ -112,8 +70,7 @@ def command(
         raise MentatError(
             "; ".join(plan.blockers), "Nothing was changed. Mend this, then try again."
         )
-    # The plan's own: it names the snapshot and the place that were found.
-    request = plan_text.confirmed(plan.request, _confirmation(plan, confirm))
+    request = plan_text.confirmed(request, _confirmation(plan, confirm))
     given = passphrases.Given(passphrase_file, passphrase_fd)
     job_id = engine.start_restore(request, passphrases.obtain(engine, given))
     finish(start_or_watch(engine, job_id, output, detach))
@@ -137,14 +94,6 @@ def _request(
         host=entry.id.host,
         accept_unsigned=unsigned,
     )
-
-
-def _table(text: str) -> tuple[str, str]:
-    """`shop.orders` as schema and table; the first dot parts them."""
-    schema, dot, table = text.partition(".")
-    if not (schema and dot and table):
-        raise UsageError(f"{text!r} names no table", "Write it as SCHEMA.TABLE")
-    return schema, table
 
 
 def _target(to: str, name: str) -> Target:

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import click
 
-from engine.api import DatabaseFacts, Engine, SnapshotDetail, StoreError, TreeFacts
-from engine.cli import range_text, selection, text
+from engine.api import DatabaseFacts, SnapshotDetail, TreeFacts
+from engine.cli import selection, text
 from engine.cli.completion import source_names
 from engine.cli.invocation import Invocation, finish, shared
 from engine.cli.output import Output, plain_value
@@ -30,14 +30,9 @@ def command(invocation: Invocation, snapshot: str, source: str, host: str) -> No
     if output.json:
         found: dict[str, object] = plain_value(detail)
         found["ref"] = detail.manifest.id.ref
-        if detail.manifest.kind == "database":
-            own = detail.manifest.id
-            found["range"] = plain_value(engine.binlogs.range(own.source, own.host))
         output.document(found)
     else:
         _show(output, detail, datetime.now(UTC))
-        if detail.manifest.kind == "database":
-            _range(output, engine, detail)
     if not detail.signature.good:
         finish(7)
 
@@ -74,23 +69,6 @@ def _show(output: Output, detail: SnapshotDetail, now: datetime) -> None:
         output.line(f"{'signature':15} good: {signature.signer or signature.fingerprint}", "ok")
     else:
         output.line(f"{'signature':15} NOT PROVEN: {signature.problem}", "critical")
-
-
-def _range(output: Output, engine: Engine, detail: SnapshotDetail) -> None:
-    """What the source's shipped logs add, where there are any."""
-    own = detail.manifest.id
-    try:
-        found = engine.binlogs.range(own.source, own.host)
-    except StoreError as error:
-        output.line(f"{'logs':15} not known now: {error.message}", "warning")
-        return
-    if found.shipped_to is None:
-        return
-    for words, style in range_text.lines(found):
-        output.line(f"{'logs':15} {words}", style)
-    joined = any(own in interval.snapshots for interval in found.intervals)
-    words = "lead on from this snapshot" if joined else "do not lead on from this snapshot"
-    output.line(f"{'':15} they {words}; {text.size(found.stored_bytes)} stored")
 
 
 def _moment(moment: datetime, now: datetime) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,9 +43,6 @@ def command(
         kind_of = selection.fetched_kinds(engine)
         entries = [entry for entry in entries if kind_of(entry) == kind]
     output = invocation.output
-    elsewhere = engine.replicas.elsewhere()
-    if elsewhere:
-        print(f"mentat-dr: {text.visible(elsewhere)}", file=sys.stderr)
     if output.json:
         told = selection.kinds(engine)
         output.document([document(entry, told(entry) or kind) for entry in entries])

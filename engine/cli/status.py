@@ -2,49 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import click
 
-from engine.api import Engine, Posture, ReplicaPosture, SourcePosture
-from engine.cli import range_text, text
+from engine.api import Engine, Posture, SourcePosture
+from engine.cli import text
 from engine.cli.invocation import Invocation, finish, shared
 from engine.cli.output import Output, plain_value
-from engine.core.objectives import EXIT_CODES, worst
+from engine.core.objectives import EXIT_CODES
 
 NOTHING_OFFSITE = "NOTHING IS OFFSITE"
 
 
 @click.command("status")
 @click.option("--refresh/--cached", default=None, help="Ask the store now / never ask it.")
-@click.option("--all-hosts", is_flag=True, help="Every host of the repository, too.")
-@click.option("--plugin", is_flag=True, help="One line, with performance data.")
 @shared
 @click.pass_obj
-def command(invocation: Invocation, refresh: bool | None, all_hosts: bool, plugin: bool) -> None:
+def command(invocation: Invocation, refresh: bool | None) -> None:
     """Is everything recoverable now?
 
     Exit 0 ok, 1 warning, 2 critical, 3 unknown. The store is asked when the listing kept on this
-    host is older than 15 minutes. With --plugin it is a monitoring plug-in, for Nagios and its kin.
+    host is older than 15 minutes.
     """
-    if plugin:
-        from engine.cli import status_plugin
-
-        finish(status_plugin.run(lambda: take(invocation.engine(), refresh)))
-    engine = invocation.engine()
-    posture = take(engine, refresh)
-    if all_hosts:
-        # Nothing is listed for them that the posture's own look has shown to be away.
-        again = refresh if posture.store.reachable else False
-        posture = replace(posture, hosts=tuple(engine.fleet.hosts(refresh=again)))
+    posture = take(invocation.engine(), refresh)
     output = invocation.output
     if output.json:
         output.document(document(posture))
     else:
         show(output, posture)
-        show_hosts(output, posture, every=all_hosts)
-    levels = [posture.level, *(host.level for host in posture.hosts if all_hosts)]
-    finish(EXIT_CODES[worst(levels)])
+    finish(EXIT_CODES[posture.level])
 
 
 def take(engine: Engine, refresh: bool | None) -> Posture:
@@ -79,10 +64,6 @@ def show(output: Output, posture: Posture) -> None:
     for level, said in posture.notices:
         output.line(f"{'!!' if level == 'critical' else ' !'} {said}", level)
     _store(output, posture)
-    if posture.failover:
-        output.line(f"!! {posture.failover}; back: mentat-dr failover --back", "critical")
-    for replica in posture.replicas:
-        _replica(output, posture, replica)
     output.line()
     if posture.sources:
         head = ("", "SOURCE", "KIND", "RECOVERABLE TO", "RPO", "PROVEN", "SNAPSHOTS", "STORED")
@@ -93,9 +74,6 @@ def show(output: Output, posture: Posture) -> None:
     for source in posture.sources:
         if source.reasons:
             output.line(f"{source.source}: {'; '.join(source.reasons)}", source.level)
-        if source.range is not None:
-            words, style = range_text.brief(source.range)
-            output.line(f"{source.source}: {words}", style)
     for kept in posture.kept:
         output.line(
             f"kept: {kept.what} (old data of {kept.source}, {text.age(kept.kept_at, now)}); "
@@ -130,49 +108,6 @@ def _store(output: Output, posture: Posture) -> None:
     output.line(f"store: {store.name} DOES NOT ANSWER: {store.problem}; {since}", "critical")
     if store.remedy:
         output.line(f"  -> {store.remedy}")
-
-
-def _replica(output: Output, posture: Posture, replica: ReplicaPosture) -> None:
-    """How far it is behind: `replica: b2:copy, 12 min behind, 3 snapshots missing (1.2 GB)`."""
-    behind = replica.behind(posture.now)
-    said = f"replica: {replica.name}"
-    if replica.listed_at is None:
-        said += ", nothing is known of it"
-    elif behind is None:
-        said += ", not every source is in it"
-    else:
-        said += f", {text.span(behind.total_seconds())} behind"
-    if replica.missing:
-        said += f", {replica.missing} snapshots missing ({text.size(replica.missing_bytes)})"
-    if replica.reasons:
-        said += f": {'; '.join(replica.reasons)}"
-    output.line(said, "" if replica.level == "ok" else replica.level)
-
-
-def show_hosts(output: Output, posture: Posture, *, every: bool) -> None:
-    """The fleet; without `every`, only other hosts that have stopped writing, one line each."""
-    if not every:
-        for host in posture.hosts:
-            if host.level == "critical" and host.host != posture.host:
-                output.line(f"host {host.host}: {host.reasons[0]}", "critical")
-        return
-    output.line()
-    head = ("", "HOST", "LAST WROTE", "SOURCES", "SNAPSHOTS", "STORED")
-    rows = [
-        (
-            host.level,
-            host.host,
-            text.age(host.newest, posture.now),
-            str(host.sources),
-            str(host.snapshots),
-            text.size(host.stored_bytes),
-        )
-        for host in posture.hosts
-    ]
-    output.table(head, rows, right=("SOURCES", "SNAPSHOTS", "STORED"), spare=("STORED", "SOURCES"))
-    for host in posture.hosts:
-        if host.reasons:
-            output.line(f"{host.host}: {'; '.join(host.reasons)}", host.level)
 
 
 def _row(posture: Posture, source: SourcePosture) -> tuple[object, ...]:

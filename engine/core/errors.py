@@ -28,8 +28,6 @@ MentatError                     1  failed
 │   ├── TreeError
 │   ├── NoSpace
 │   └── SourceMissing
-├── MonitoringError             1  Prometheus, Alertmanager, Pushgateway, the textfile
-├── NotifyError                 1  a message could not be sent
 ├── CommandFailed               1  a child process ended badly
 ├── Interrupted                 1  a job died without an end
 └── Cancelled                 130
@@ -169,14 +167,6 @@ class NoSpace(SourceError):
 
 class SourceMissing(SourceError):
     code = "source-missing"
-
-
-class MonitoringError(MentatError):
-    code = "monitoring"
-
-
-class NotifyError(MentatError):
-    code = "notify"
 
 
 class CommandFailed(MentatError):

@@ -88,14 +88,12 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotCommitted:
-    """A manifest was written: the snapshot exists from here on. `files` counts the members of a
-    tree, or the artifacts of a database."""
+    """A manifest was written: the snapshot exists from here on."""
 
     source: str
     ref: str
     stored_bytes: int
     raw_bytes: int
-    files: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from engine.core.snapshot import Kind, SnapshotId
-
-if TYPE_CHECKING:
-    from engine.core.catalogue import HostPosture
-    from engine.core.recovery_range import RecoveryRange
-    from engine.core.replicas import ReplicaPosture
 
 Level = Literal["ok", "warning", "critical", "unknown"]
 EXIT_CODES: dict[Level, int] = {"ok": 0, "warning": 1, "critical": 2, "unknown": 3}
@@ -40,9 +35,6 @@ class SourcePosture:
     stored_bytes: int
     level: Level
     reasons: tuple[str, ...]
-    newest_bytes: int = 0  # stored, of the newest snapshot and all it builds on
-    rto_forecast: float | None = None  # seconds a recovery should take now; None: never measured
-    range: RecoveryRange | None = None  # what shipped binary logs add; None: none were shipped
 
     def age(self, now: datetime) -> timedelta | None:
         return now - self.recoverable_to if self.recoverable_to else None
@@ -89,7 +81,6 @@ class StorePosture:
     problem: str = ""
     remedy: str = ""
     listed_at: datetime | None = None  # of the listing shown; older than now when stale
-    read_from: str = ""  # the store that was listed in its place while it did not answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +104,10 @@ class Posture:
     store: StorePosture
     notices: tuple[tuple[Level, str], ...] = ()  # loud lines: nothing offsite, key expiry, ...
     kept: tuple[KeptData, ...] = ()
-    failover: str = ""  # one line when a replica is primary in the configured store's place
-    replicas: tuple[ReplicaPosture, ...] = ()
-    hosts: tuple[HostPosture, ...] = ()  # of the fleet, as last listed; they are others' to mend
 
     @property
     def level(self) -> Level:
         levels = [s.level for s in self.sources] + [level for level, _ in self.notices]
-        levels += [replica.level for replica in self.replicas]
         if not self.store.reachable:
             levels.append("unknown")
         return worst(levels)

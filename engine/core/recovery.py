@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 
 from engine.core.snapshot import Kind, SnapshotId
@@ -26,47 +26,11 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Until:
-    """The moment to which binary logs are replayed after a snapshot. One of:
-
-    at           all that was committed up to then
-    last         all that was shipped
-    gtid         that transaction is the last one
-    before_gtid  that transaction is the first one left out
-    before       the statement to stop before, `DROP TABLE shop.orders`; a plan finds its place
-    file         with `position` (and `chain`, once planned): the first byte left out
-    """
-
-    at: datetime | None = None
-    last: bool = False
-    gtid: str = ""
-    before_gtid: str = ""
-    before: str = ""
-    chain: str = ""
-    file: str = ""
-    position: int = 0
-
-    def __str__(self) -> str:
-        if self.at is not None:
-            text = self.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f").rstrip("0").rstrip(".")
-            return f"{text} UTC"
-        if self.last:
-            return "the end of the shipped logs"
-        if self.gtid:
-            return f"transaction {self.gtid}"
-        if self.before_gtid:
-            return f"just before transaction {self.before_gtid}"
-        words = f"just before {self.before}" if self.before else "just before"
-        return f"{words} {self.file}:{self.position}" if self.file else words
-
-
-@dataclass(frozen=True, slots=True)
 class RestoreRequest:
     """What the operator asks for. `snapshot` is a ref, a unique start of an id, or `latest`.
 
     `confirm` must equal the plan's confirm_name when the plan changes or stops a live source.
     `accept_unsigned` must equal the snapshot's ref to go on despite a bad signature.
-    `schemas` and `tables` (schema, table) choose parts of a logical snapshot; none: all of it.
     """
 
     source: str
@@ -75,14 +39,6 @@ class RestoreRequest:
     host: str = ""
     confirm: str = ""
     accept_unsigned: str = ""
-    schemas: tuple[str, ...] = ()
-    tables: tuple[tuple[str, str], ...] = ()
-    until: Until | None = None  # databases: replay shipped binary logs up to there
-
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """The chosen parts as people write them; empty for all."""
-        return (*self.schemas, *(f"{schema}.{table}" for schema, table in self.tables))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,8 @@ ROOT = "v1"
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.json.sig"
 ASIDE = "aside.json"
-BASE_MARK = "base-"  # and the ref of the base, of an incremental
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
-_UTC = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})Z\Z")
 _REF = re.compile(r"(\d{8}T\d{6}Z)-(logical|physical|full|incremental)-([0-9a-f]{8})\Z")
 
 
@@ -36,10 +34,7 @@ def format_utc(moment: datetime) -> str:
 
 def parse_utc(text: str) -> datetime:
     """The inverse of format_utc; ValueError for anything else."""
-    match = _UTC.match(text)
-    if match is None:
-        raise ValueError(f"{text!r} is no time like 20261122T020000Z")
-    return datetime(*map(int, match.groups()), tzinfo=UTC)  # type: ignore[arg-type,misc]
+    return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -73,10 +68,6 @@ class SnapshotId:
     @property
     def aside_key(self) -> str:
         return self.prefix + ASIDE
-
-    def base_key(self, base: str) -> str:
-        """Lets a LIST alone tell what an incremental builds on."""
-        return self.prefix + BASE_MARK + base
 
     def artifact_key(self, name: str) -> str:
         return self.prefix + name
@@ -118,7 +109,6 @@ class SnapshotEntry:
     signed: bool
     proven_at: datetime | None = None
     aside: bool = False  # data saved before a restore replaced it: never `latest`
-    base: str = ""  # ref of what an incremental builds on
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +169,7 @@ class DatabaseFacts:
 
 @dataclass(frozen=True, slots=True)
 class TreeFacts:
-    """A volume or configuration paths. `root` is the mount point or `/`; members counts all, but
-    for `uncounted` of an incremental one: names that may or may not be in the archives."""
+    """A volume or configuration paths. `root` is the mount point or `/`; members counts all."""
 
     root: str
     paths: tuple[str, ...]
@@ -189,7 +178,6 @@ class TreeFacts:
     containers: tuple[str, ...] = ()
     images: dict[str, str] = field(default_factory=dict)
     quiesce: str = "none"
-    uncounted: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from engine.core.errors import MentatError, UsageError
 from engine.jobs import board
 from engine.operations import debris, kept
@@ -28,13 +26,8 @@ def clear(ctx: Context) -> None:
 
 
 def _alive(ctx: Context, job: str) -> bool:
-    return runs(ctx.state, job)
-
-
-def runs(state: Path, job: str) -> bool:
-    """Whether a job of this state directory still runs."""
     try:
-        return not board.find(state, job).final
+        return not board.find(ctx.state, job).final
     except UsageError:
         return False  # its folder is gone, so it ended long ago
 

@@ -54,7 +54,7 @@ def run(session: Session) -> None:
             moment, taken = facts.result()
             session.warnings.extend(dump.check())
         session.recoverable_to = moment
-        session.database = with_place(session, taken)
+        session.database = _with_place(session, taken)
         writer.complete()
         session.artifacts.append(packed.artifact)
         users = dump.users_sql
@@ -99,7 +99,7 @@ def _require_marker(packed: Packed, marker: bytes) -> None:
         )
 
 
-def with_place(session: Session, facts: DatabaseFacts) -> DatabaseFacts:
+def _with_place(session: Session, facts: DatabaseFacts) -> DatabaseFacts:
     """Add which container, image and volume the server ran on, for restores into the same."""
     name = session.source.container
     if not name:

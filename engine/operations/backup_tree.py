@@ -1,4 +1,4 @@
-"""A snapshot of a tree, full or incremental: a Docker volume or configuration paths."""
+"""A full snapshot of a tree: a Docker volume or configuration paths."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.core.errors import SourceMissing
-from engine.core.events import Output
 from engine.core.snapshot import TreeFacts
-from engine.operations import backup_metrics
-from engine.operations.incremental import Doubtful
 from engine.operations.progress import Phase
 from engine.operations.streams import pack
 from engine.ports import TreeSurvey
@@ -27,14 +24,10 @@ FILES = "files.tar.zst.gpg"
 def run(session: Session) -> None:
     """Fill the session with the tree's one artifact. Files that vanished or changed while read
     become warnings of the manifest."""
-    ctx, source = session.ctx, session.source
-    if source.prometheus and source.paths:
-        with backup_metrics.snapshotted(ctx, source, Path(source.paths[0])) as folder:
-            _pack(session, TreeFacts(root=str(folder), paths=(".",), members=0))
-        return
-    if source.paths:
+    if session.source.paths:
         _pack(session, _config_tree(session))
         return
+    ctx, source = session.ctx, session.source
     containers = ctx.containers()
     volume = containers.volume(source.volume)
     using = containers.using(volume.name)
@@ -47,11 +40,8 @@ def run(session: Session) -> None:
         images={c.name: c.image for c in using},
         quiesce=source.quiesce,
     )
-    with (
-        ctx.quiesced([c.name for c in using], source.quiesce),
-        backup_metrics.snapshotted(ctx, source, volume.mountpoint) as folder,
-    ):
-        _pack(session, replace(tree, root=str(folder)))
+    with ctx.quiesced([c.name for c in using], source.quiesce):
+        _pack(session, tree)
 
 
 def _config_tree(session: Session) -> TreeFacts:
@@ -73,46 +63,22 @@ def _config_tree(session: Session) -> TreeFacts:
 def _pack(session: Session, tree: TreeFacts) -> None:
     ctx, source = session.ctx, session.source
     root = Path(tree.root)
-    incremental = session.follow(tree)
-    # Beside a volume's own folder, where no container looks; else with our state.
-    places = (root.parent, ctx.state) if tree.volume else (ctx.state, Path("/var/tmp"))
     with (
-        ctx.trees.sqlite_copies(root, tree.paths, source.exclude, places, source.name) as copies,
         session.writer(FILES) as writer,
         ThreadPoolExecutor(1, thread_name_prefix="survey") as pool,
         Phase(ctx.emit, f"pack {source.name}", "Pack", source.name) as phase,
     ):
         survey = pool.submit(ctx.trees.survey, root, tree.paths, source.exclude)
-        if not session.base:  # how much has changed is not known before
-            survey.add_done_callback(lambda _future: _expect(phase, survey))
+        survey.add_done_callback(lambda _future: _expect(phase, survey))
         session.recoverable_to = ctx.clock()
         with ctx.trees.counting(root, tree.paths) as counter:
-            command = ctx.trees.pack_command(
-                root, tree.paths, source.exclude, counter.listing, incremental
-            )
-            command = copies.shown_to(command)
+            command = ctx.trees.pack_command(root, tree.paths, source.exclude, counter.listing)
             packed = pack(ctx, writer, FILES, command, phase, explain=ctx.trees.pack_error)
-        if session.base and ctx.trees.unsure(packed.ended[0].stderr):
-            raise Doubtful(
-                f"directories of {source.name} were moved while it was packed",
-                "A full snapshot is made instead.",
-            )
-        said = ctx.trees.pack_warnings(packed.ended[0].stderr, root)
-        said = copies.unexpected(said, root)
-        told = [*copies.warnings, *said, *survey.result().warnings]
-        if copies.databases:
-            ctx.emit(Output(f"{copies.databases} SQLite files copied as of one moment each"))
+        told = [*ctx.trees.pack_warnings(packed.ended[0].stderr, root), *survey.result().warnings]
         session.warnings.extend(dict.fromkeys(told))  # tar and the survey may say the same
         writer.complete()
     session.artifacts.append(packed.artifact)
     session.tree = replace(tree, members=counter.members)
-    if session.base:
-        # An incremental archive holds what changed; tar's own notes tell of the whole tree.
-        seen = ctx.trees.members_seen(
-            Path(incremental), root, tree.paths, source.exclude, copies.logs
-        )
-        unsure = survey.result().left_out + len(said)
-        session.tree = replace(tree, members=seen, uncounted=unsure)
 
 
 def _expect(phase: Phase, survey: Future[TreeSurvey]) -> None:

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.core.events import Emit, Warned
-from engine.ports import Clock, Containers, Database, ObjectStore, Processes, Trees
-from engine.ports.hosts import HostEngine, Machine
+from engine.ports import Clock, Containers, Database, Processes, Trees
 from engine.repository import Repository
-from engine.repository.lease import StoreLease
 from engine.settings import Settings, SourceSettings
 
 
@@ -20,10 +18,7 @@ class Context:
     """The surroundings of one job.
 
     lease     holds a source against other writers; HeldError when another job has it
-    store_lease  holds bucket-wide work of a store (`prune`, `replicate`) against all hosts
     quiesced  pauses or stops containers and always puts them back: (names, how) -> context
-    metrics_snapshot  has the Prometheus at a URL make a snapshot of its data; the folder's name
-    machine   the machine this runs on; host_engine its Docker as a whole
     database  the server of a database source; `container` overrides where it runs
     """
 
@@ -35,14 +30,10 @@ class Context:
     database: Callable[[SourceSettings, str], Database]
     lease: Callable[[str], AbstractContextManager[object]]
     quiesced: Callable[[Sequence[str], str], AbstractContextManager[object]]
-    store_lease: Callable[[ObjectStore, str], StoreLease]
     clock: Clock
     emit: Emit
     state: Path
     job_id: str
-    machine: Callable[[], Machine]
-    host_engine: Callable[[], HostEngine]
-    metrics_snapshot: Callable[[str], str]
 
     @property
     def host(self) -> str:

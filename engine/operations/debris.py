@@ -18,7 +18,7 @@ from engine.core.errors import ContainersError, MentatError, SourceMissing, Usag
 from engine.operations import durable, kept
 from engine.operations.context import Context
 
-How = Literal["container", "volume", "directory", "server"]
+How = Literal["container", "volume", "directory"]
 _PREFIX = ".mentat-dr-restore-"
 
 
@@ -107,8 +107,7 @@ def clear(ctx: Context, alive: Callable[[str], bool]) -> None:
         except (MentatError, OSError) as error:
             ctx.warn("debris", f"{made.what} of the dead job {made.job} is left: {error}")
             continue
-        what = "what was left in a server" if made.how == "server" else f"{made.how} {made.what}"
-        ctx.warn("debris", f"removed {what}, left by the dead job {made.job}")
+        ctx.warn("debris", f"removed {made.how} {made.what}, left by the dead job {made.job}")
         durable.remove(file)
 
 
@@ -118,10 +117,6 @@ def _remove(ctx: Context, made: Made) -> None:
             ctx.containers().remove_container(made.what)
         elif made.how == "volume":
             ctx.containers().remove_volume(made.what)
-        elif made.how == "server":
-            from engine.operations import server_notes
-
-            server_notes.undo(ctx, made.what)
         else:
             path = Path(made.what)
             if not path.name.startswith(_PREFIX):

@@ -6,20 +6,14 @@ finding; no check keeps the others from being made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.core.errors import MentatError
 from engine.core.findings import Finding, failure
 from engine.core.job import Job
-from engine.operations import (
-    doctor_host,
-    doctor_keys,
-    doctor_profile,
-    doctor_sources,
-    doctor_store,
-)
+from engine.operations import doctor_host, doctor_keys, doctor_sources, doctor_store
 from engine.ports import Cipher, Clock, Containers, Database, ObjectStore, Processes, Trees
 from engine.settings import Settings, SourceSettings
 
@@ -30,7 +24,6 @@ class Patient:
 
     stores        by name: the repository, its replicas, the local tier
     jobs          newest first
-    probe         ask the stores all they can do, and remember it
     stale_leases  sources whose lease was left by a holder that died
     root          where /etc and /var/spool are looked for
     """
@@ -45,7 +38,6 @@ class Patient:
     clock: Clock
     jobs: Sequence[Job] = ()
     stale_leases: Sequence[str] = ()
-    probe: bool = False
     root: Path = field(default_factory=lambda: Path("/"))
 
 
@@ -59,7 +51,7 @@ def examine(patient: Patient) -> tuple[Finding, ...]:
         _guarded("programs", lambda: doctor_host.programs(settings, patient.processes)),
         _guarded("state", lambda: doctor_host.state(settings, patient.trees)),
         *(
-            _guarded(name, lambda n=name, s=store: _store(patient, n, s))  # type: ignore[misc]
+            _guarded(name, lambda n=name, s=store: doctor_store.store(n, s, patient.clock))  # type: ignore[misc]
             for name, store in patient.stores
         ),
         _guarded("keys", lambda: doctor_keys.keys(settings, patient.cipher, patient.clock())),
@@ -75,11 +67,6 @@ def examine(patient: Patient) -> tuple[Finding, ...]:
         _guarded("schedule", lambda: doctor_host.schedule(patient.root)),
     ]
     return tuple(finding for group in found for finding in group)
-
-
-def _store(patient: Patient, name: str, open_store: Callable[[], ObjectStore]) -> Iterator[Finding]:
-    yield from doctor_store.store(name, open_store, patient.clock)
-    yield from doctor_profile.profile(patient, f"store ({name})", name, open_store())
 
 
 def _guarded(check: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]:

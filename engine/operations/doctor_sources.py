@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.core.errors import DatabaseError
 from engine.core.findings import Finding
 from engine.operations.doctor_host import needs_docker
 from engine.ports import Containers
@@ -62,17 +61,6 @@ def _database(patient: Patient, looked_at: SourceSettings, check: str) -> Iterat
     yield Finding(check, "ok", f"{facts.flavor} {facts.version} lets us in")
     if looked_at.container:
         yield _dump_program(patient, looked_at, check)
-    if "physical" in looked_at.methods:
-        yield _physical_way(patient, looked_at, check)
-
-
-def _physical_way(patient: Patient, looked_at: SourceSettings, check: str) -> Finding:
-    """Whether the files can be copied as the configuration wants; nothing is made."""
-    try:
-        tool = patient.database(looked_at, looked_at.container).physical.copy().tool
-    except DatabaseError as error:
-        return Finding(check, "critical", error.message, error.remedy)
-    return Finding(check, "ok", f"its files are copied by {tool}")
 
 
 def _dump_program(patient: Patient, looked_at: SourceSettings, check: str) -> Finding:

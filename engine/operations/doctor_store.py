@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
-from engine.core.errors import MentatError, ObjectExists, ObjectMissing, StoreDenied
+from engine.core.errors import MentatError, ObjectExists, ObjectMissing
 from engine.core.findings import Finding, failure
 from engine.core.objectives import Level
 from engine.ports import Clock, ObjectStore
@@ -37,8 +37,8 @@ def store(name: str, open_store: Callable[[], ObjectStore], clock: Clock) -> Ite
         if found.offsite:
             yield from _skew(check, found, key, before)
     finally:
-        refused = _refused(found, key)
-    yield _not_deleted(check) if refused else _deleted(check, found, key)
+        found.delete(key)
+    yield _deleted(check, found, key)
 
 
 def _read_back(check: str, found: ObjectStore, key: str, body: bytes) -> Iterator[Finding]:
@@ -93,24 +93,6 @@ def _skew(check: str, found: ObjectStore, key: str, before: datetime) -> Iterato
         yield Finding(
             check, level, words, "Set this host's clock: timedatectl set-ntp true; timedatectl"
         )
-
-
-def _refused(found: ObjectStore, key: str) -> bool:
-    """Remove the probe. True when these credentials may not: prune removes it."""
-    try:
-        found.delete(key)
-    except StoreDenied:
-        return True
-    return False
-
-
-def _not_deleted(check: str) -> Finding:
-    return Finding(
-        check,
-        "ok",
-        "may write and not delete with these credentials: who steals them cannot, either. Run "
-        "mentat-dr prune with others",
-    )
 
 
 def _deleted(check: str, found: ObjectStore, key: str) -> Finding:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from engine.core.chains import Links
-from engine.core.discovery import Coverage
 from engine.core.objectives import (
     KeptData,
     Level,
@@ -16,9 +14,7 @@ from engine.core.objectives import (
     judge,
     worst,
 )
-from engine.core.recovery_range import RecoveryRange
 from engine.core.snapshot import SnapshotEntry
-from engine.operations.posture_logs import with_logs
 from engine.settings import Settings, SourceSettings
 
 _STALE = timedelta(hours=1)
@@ -32,23 +28,16 @@ def take(
     store: StorePosture,
     kept: Sequence[KeptData],
     now: datetime,
-    coverage: Coverage | None = None,
-    ranges: Mapping[str, RecoveryRange] | None = None,
 ) -> Posture:
-    """The posture of this host's sources. rows: newest first, of any host; ranges: what shipped
-    logs add, by source."""
-    known = ranges or {}
-    sources = tuple(
-        with_logs(source, _source(settings, source, rows, now), rows, known.get(source.name), now)
-        for source in settings.sources
-    )
+    """The posture of this host's sources. rows: newest first, of any host."""
+    sources = tuple(_source(settings, source, rows, now) for source in settings.sources)
     return Posture(
         host=settings.host,
         environment=settings.environment,
         now=now,
         sources=sources,
         store=store,
-        notices=(*_notices(settings, store, kept, now), *_uncovered(coverage)),
+        notices=_notices(settings, store, kept, now),
         kept=tuple(kept),
     )
 
@@ -56,15 +45,15 @@ def take(
 def _source(
     settings: Settings, source: SourceSettings, rows: Sequence[SnapshotEntry], now: datetime
 ) -> SourcePosture:
-    mine = [r for r in rows if (r.id.host, r.id.source) == (settings.host, source.name)]
-    links = Links(mine)
-    there = [r for r in mine if r.committed and not r.aside]
-    own = [r for r in there if links.whole(r.id)]  # else it can be restored from nothing
+    own = [
+        r
+        for r in rows
+        if r.committed and not r.aside and (r.id.host, r.id.source) == (settings.host, source.name)
+    ]
     # A clock that was wrong once must not hide for ever what is really the newest.
     past = [row for row in own if row.id.at <= now + _CLOCKS] or own
     proven = [row for row in past if row.proven_at is not None]
     newest = past[0] if past else None
-    chain = links.chain(newest.id) or () if newest else ()
     recoverable_to = newest.id.at if newest else None
     proven_to = proven[0].id.at if proven else None
     level, reasons = judge(
@@ -73,9 +62,6 @@ def _source(
     if len(past) < len(own):
         level = worst([level, "warning"])
         reasons += (f"{len(own) - len(past)} snapshots lie in the future: check the clock",)
-    if len(own) < len(there):
-        level = worst([level, "warning"])
-        reasons += (f"{len(there) - len(own)} incremental snapshots lack what they build on",)
     return SourcePosture(
         source=source.name,
         host=settings.host,
@@ -90,22 +76,7 @@ def _source(
         stored_bytes=sum(row.stored_bytes for row in own),
         level=level,
         reasons=reasons,
-        newest_bytes=sum(row.stored_bytes for row in chain),
     )
-
-
-def _uncovered(coverage: Coverage | None) -> tuple[tuple[Level, str], ...]:
-    """What a backup last found on the host that nothing protects, and what it did not find."""
-    if coverage is None:
-        return ()
-    notices: list[tuple[Level, str]] = []
-    if coverage.unprotected:
-        some = ", ".join(thing.spec for thing in coverage.unprotected[:4])
-        more = len(coverage.unprotected) - 4
-        words = f"{some} and {more} more" if more > 0 else some
-        notices.append(("warning", f"not protected: {words}"))
-    notices += [("warning", f"protected, but gone: {line}") for line in coverage.gone]
-    return tuple(notices)
 
 
 def _notices(
@@ -115,13 +86,6 @@ def _notices(
     if not store.offsite:
         notices.append(
             ("critical", "NOTHING IS OFFSITE: the repository is a directory on this machine")
-        )
-    if store.read_from:
-        notices.append(
-            (
-                "critical",
-                f"{store.name} does not answer: what is shown is what {store.read_from} holds",
-            )
         )
     if store.reachable and store.listed_at and now - store.listed_at > _STALE:
         notices.append(("warning", "the listing shown is over an hour old"))

@@ -10,39 +10,20 @@ import shlex
 from collections.abc import Sequence
 from datetime import datetime
 
-from engine.core.chains import Links
-from engine.core.kit import KitId, steps
-from engine.core.retention import CLOCKS
 from engine.core.snapshot import SnapshotEntry, format_utc
-from engine.operations import recovery_binlogs
 from engine.settings import Settings, StoreSettings
 
-# What a bare machine needs beside the kit.
-PACKAGES = ("python3", "gnupg", "zstd", "tar", "awscli", "openssl", "docker.io")
-STATE = "/var/lib/mentat-dr"
 
-
-def render(
-    settings: Settings,
-    rows: Sequence[SnapshotEntry],
-    now: datetime,
-    kits: Sequence[KitId] = (),
-) -> str:
-    """The text, naming the newest kit of every host and the newest snapshot of every source."""
-    newest: dict[tuple[str, str, bool], SnapshotEntry] = {}
-    links = Links(rows)
-    past = [row for row in rows if row.id.at <= now + CLOCKS]
-    whole = [row for row in past if links.whole(row.id)]
-    for row in [*whole, *past, *rows]:  # what is less to be trusted where there is no other
+def render(settings: Settings, rows: Sequence[SnapshotEntry], now: datetime) -> str:
+    """The text, naming the newest snapshot of every source of every host."""
+    newest: dict[tuple[str, str], SnapshotEntry] = {}
+    for row in rows:
         if row.committed and not row.aside:
-            physical = row.id.method == "physical"
-            newest.setdefault((row.id.host, row.id.source, physical), row)
+            newest.setdefault((row.id.host, row.id.source), row)
     parts = [_introduction(settings, now), _set_up(settings.repository), _decryption(settings)]
     parts.append(_GENERAL)
-    parts += [_rebuild(settings.repository, kit) for kit in kits]
     for row in newest.values():
-        chain = links.chain(row.id) or (row,)
-        parts.append(_section(row, _kind_of(settings, row), chain))
+        parts.append(_section(row, _kind_of(settings, row)))
     return "\n".join(parts)
 
 
@@ -138,75 +119,10 @@ decryption with `stored_sha256` in the manifest.
 """
 
 
-_PHYSICAL = """
-The server's own files, faster than loading SQL, but only for a server of the very version that
-`version` below `database` in the manifest names. Set `TARGET` to an empty directory with room for
-twice its size. This needs no database program:
-
-```sh restore {block} physical
-SNAPSHOT={folder}
-mkdir -p "$TARGET"
-names "$SNAPSHOT/" > files.txt
-if grep -q base.xbstream.zst.gpg files.txt; then
-  plain "$SNAPSHOT/base.xbstream.zst.gpg" "$TARGET/base.xbstream"
-else
-  plain "$SNAPSHOT/base.tar.zst.gpg" "$TARGET/base.tar"
-fi
-```
-
-This makes a data directory of it. Run it as root where the server's own programs are, best in a
-container of the same image, without a network and with an empty volume mounted where the server
-keeps its data (set `DATA` to that place, usually `/var/lib/mysql`):
-
-```sh prepare {block} physical
-set -eu
-DATA="${{DATA:-/var/lib/mysql}}"
-if [ -e "$TARGET/base.tar" ]; then
-  tar --extract --file "$TARGET/base.tar" --directory "$DATA"
-elif command -v mbstream > /dev/null; then
-  mbstream -x -C "$DATA" < "$TARGET/base.xbstream"
-  mariadb-backup --prepare --target-dir="$DATA"
-else
-  xbstream -x -C "$DATA" < "$TARGET/base.xbstream"
-  xtrabackup --prepare --target-dir="$DATA"
-fi
-chown -R mysql:mysql "$DATA"
-```
-
-Then start the server on it. Its accounts and passwords are those of the snapshot.
-"""
-
-
-def _rebuild(store: StoreSettings, kit: KitId) -> str:
-    """A bare machine becomes the host again."""
-    credentials: tuple[str, ...] = ()
-    if store.provider == "directory":
-        fetch = f'cat "${{STORE:-{store.path}}}/$1"'
-    else:
-        prefix = f"{store.bucket}/{store.prefix}".strip("/")
-        endpoint = f" --endpoint-url {shlex.quote(store.endpoint)}" if store.endpoint else ""
-        region = f" --region {shlex.quote(store.region)}" if store.region else ""
-        fetch = f'aws{endpoint}{region} s3 cp "s3://{prefix}/$1" -'
-        credentials = ("AWS_ACCESS_KEY_ID=...", "AWS_SECRET_ACCESS_KEY=...")
-    return f"""## The whole host {kit.host} with mentat-dr, from a bare machine
-
-As root on a fresh Debian or Ubuntu. Copy the keys from your safe place beside you first: the
-private key and the host's public signing key, as `*.asc` files (or set `KEYS` to their folder).
-The signature proves that the kit is the host's own.
-
-{steps(kit, fetch, PACKAGES, STATE, credentials)}
-"""
-
-
-def _section(row: SnapshotEntry, kind: str, chain: Sequence[SnapshotEntry]) -> str:
+def _section(row: SnapshotEntry, kind: str) -> str:
     folder = shlex.quote(row.id.prefix.rstrip("/"))
     title = f"## {row.id.host} / {row.id.source}: {row.id.ref}\n"
     block = f"{row.id.host}/{row.id.source}"
-    if row.id.method == "physical":
-        return (
-            f"{title}{_PHYSICAL.format(block=block, folder=folder)}"
-            f"{recovery_binlogs.section(row.id)}"
-        )
     if kind == "database":
         return f"""{title}
 Start an empty server of the version that `server_version` in the manifest names, and set `MYSQL`
@@ -220,40 +136,20 @@ ${{MYSQL:-mysql}} --binary-mode < dump.sql
 plain "$SNAPSHOT/users.sql.zst.gpg" users.sql
 ${{MYSQL:-mysql}} --force < users.sql
 ```
-{recovery_binlogs.section(row.id)}"""
-    return _tree_section(row, kind, chain, title)
-
-
-def _tree_section(row: SnapshotEntry, kind: str, chain: Sequence[SnapshotEntry], title: str) -> str:
-    block = f"{row.id.host}/{row.id.source}"
+"""
     note = (
         "The paths are relative to `/`: extract beside it, look, then copy what you need."
         if kind == "config"
         else "Extract into the mount point of an empty volume, with its containers stopped."
     )
-    if row.id.method == "incremental":
-        note += (
-            " This snapshot builds on others: all of them, in this order, into the same directory. "
-            "Each also removes and renames what was removed and renamed until then."
-        )
-    folders = " ".join(shlex.quote(link.id.prefix.rstrip("/")) for link in chain)
-    strip = ""
-    if len(chain) > 1:  # tar leaves on a directory what an archive does not name
-        strip = (
-            "  if command -v setfacl >/dev/null; then\n"
-            '    find "$TARGET" -type d -exec setfacl -b {} +\n'
-            "  fi\n"
-        )
-    option = " --listed-incremental=/dev/null" if len(chain) > 1 else ""
     return f"""{title}
 {note} Set `TARGET` to an empty directory; run as root to keep owners.
 
 ```sh restore {block}
+SNAPSHOT={folder}
 mkdir -p "$TARGET"
-for SNAPSHOT in {folders}; do
-  plain "$SNAPSHOT/files.tar.zst.gpg" archive.tar
-{strip}  tar --extract --file archive.tar --directory "$TARGET"{option} --numeric-owner \\
-    --same-owner --same-permissions --acls --xattrs --xattrs-include='*'
-done
+plain "$SNAPSHOT/files.tar.zst.gpg" archive.tar
+tar --extract --file archive.tar --directory "$TARGET" --numeric-owner --same-owner \\
+  --same-permissions --acls --xattrs --xattrs-include='*'
 ```
 """

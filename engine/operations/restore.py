@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from engine.core.errors import MentatError, UsageError
-from engine.core.events import Emit, Event, Result, Warned
+from engine.core.events import Result
 from engine.core.recovery import RestoreRequest
 from engine.core.snapshot import Manifest, SnapshotId
-from engine.operations import replay_binlogs, restore_database, restore_tree, thaw
+from engine.operations import restore_database, restore_tree
 from engine.operations.context import Context
 from engine.operations.progress import Phase
-from engine.operations.streams import FALLBACK
 from engine.repository import ListingFile, choose
-from engine.repository.chains import chain
 from engine.settings import SourceSettings
 
 
@@ -42,8 +40,6 @@ class Restoring:
 def restore(ctx: Context, request: RestoreRequest, passphrase: str | None) -> Result:
     """Bring a snapshot back. Everything that can be refused is refused before anything is made;
     live data is touched only after the restored copy was verified beside it."""
-    fallbacks: list[str] = []
-    ctx = replace(ctx, emit=_noting_fallbacks(ctx.emit, fallbacks))
     manifest = find_manifest(ctx, request)
     source = next((s for s in ctx.settings.sources if s.name == request.source), None)
     restoring = Restoring(ctx, request, manifest, source, passphrase)
@@ -55,34 +51,13 @@ def restore(ctx: Context, request: RestoreRequest, passphrase: str | None) -> Re
         )
     with Phase(ctx.emit, "key", "Prove the key"):
         ctx.repository.cipher.check_secret(passphrase)
-    thaw.await_readable(ctx, chain(ctx.repository, manifest))
     with _held(restoring):
         if manifest.kind == "database":
             result = restore_database.run(restoring)
         else:
             result = restore_tree.run(restoring)
-    result = replace(result, summary=result.summary + replay_binlogs.summary(result.facts))
     _record_proof(restoring, result)
-    return _with_fallbacks(result, fallbacks)
-
-
-def _noting_fallbacks(emit: Emit, fallbacks: list[str]) -> Emit:
-    def noting(event: Event) -> None:
-        if isinstance(event, Warned) and event.code == FALLBACK:
-            if event.message in fallbacks:
-                return  # of another artifact, and told already
-            fallbacks.append(event.message)
-        emit(event)
-
-    return noting
-
-
-def _with_fallbacks(result: Result, fallbacks: list[str]) -> Result:
-    """The data is whole, yet a store that is not is nothing to end quietly with."""
-    if not fallbacks:
-        return result
-    summary = f"{result.summary}; not from every store: {'; '.join(fallbacks)}"
-    return Result("warnings", summary, {**result.facts, "fallbacks": list(fallbacks)})
+    return result
 
 
 def find_manifest(ctx: Context, request: RestoreRequest) -> Manifest:
@@ -90,10 +65,7 @@ def find_manifest(ctx: Context, request: RestoreRequest) -> Manifest:
     host = request.host or ctx.host
     rows = ctx.repository.restorable(host, request.source)
     chosen = choose(rows, request.snapshot, request.source)
-    opened = ctx.repository.trusted_copy(chosen.id, request.accept_unsigned)
-    for passed in opened.passed:
-        ctx.warn(FALLBACK, passed.words, request.source)
-    return opened.manifest
+    return ctx.repository.trusted(chosen.id, request.accept_unsigned)
 
 
 def confirm_name(manifest: Manifest, source: SourceSettings | None, request: RestoreRequest) -> str:
@@ -120,14 +92,14 @@ def _held(restoring: Restoring) -> Iterator[None]:
 def _record_proof(restoring: Restoring, result: Result) -> None:
     """A restore that verified its result is a proof; keep it where the snapshot is. SQL text that
     no server has loaded proves no database, nor does a manifest that only the operator trusts."""
-    if restoring.request.accept_unsigned or restoring.request.parts:
-        return  # a part of a snapshot proves a part
+    if restoring.request.accept_unsigned:
+        return
     if restoring.manifest.kind == "database" and restoring.request.target.where == "directory":
         return
     ctx = restoring.ctx
     at = ctx.clock()
     try:
-        here = ctx.repository.record_proof(
+        ctx.repository.record_proof(
             restoring.snapshot,
             at,
             "restored",
@@ -136,5 +108,4 @@ def _record_proof(restoring: Restoring, result: Result) -> None:
     except MentatError as error:
         ctx.warn("proof", f"the proof could not be kept: {error.message}", restoring.request.source)
         return
-    if here:
-        ListingFile(ctx.state).mark_proven(ctx.settings.repository.shown, restoring.snapshot, at)
+    ListingFile(ctx.state).mark_proven(ctx.settings.repository.shown, restoring.snapshot, at)

@@ -8,25 +8,25 @@ import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.core.commands import Command
 from engine.core.errors import DatabaseError, RestoreDiffers, UsageError
 from engine.core.events import Result
-from engine.core.recovery import RestoreRequest
-from engine.core.snapshot import DatabaseFacts, Manifest, TableFacts
-from engine.operations import (
-    debris,
-    load_split,
-    rates,
-    replay_binlogs,
-    restore_plain,
-    restore_server,
-    server_notes,
-    switch,
-)
+from engine.core.snapshot import Artifact, DatabaseFacts, TableFacts
+from engine.operations import debris, rates, restore_server, switch
 from engine.operations.backup_database import DUMP, USERS
 from engine.operations.progress import Phase
-from engine.operations.restore_tree import LABEL, kept_words, require_space
+from engine.operations.restore_tree import (
+    LABEL,
+    empty_target,
+    kept_words,
+    move_in,
+    require_space,
+    staging_beside,
+)
+from engine.operations.streams import unpack
 from engine.ports import Container, Containers, Database, Volume
 from engine.settings import Secret, SourceSettings
 
@@ -39,43 +39,55 @@ _ASK_SECONDS = 5.0  # between two looks whether the container still runs
 
 def run(restoring: Restoring) -> Result:
     where = restoring.request.target.where
-    refusal = part_refusal(restoring.request, restoring.manifest)
-    if refusal:
-        raise UsageError(refusal, PARTS_WAY)
     if where == "directory":
-        return restore_plain.to_directory(restoring)
-    if restoring.snapshot.method == "physical":
-        from engine.operations import restore_physical
-
-        return restore_physical.run(restoring)
+        return _to_directory(restoring)
     if where == "container":
         return _to_container(restoring)
     return _in_place(restoring)
 
 
-PARTS_WAY = "Choose a logical snapshot and --to container, or --to DIR, and take them from there."
-
-
-def part_refusal(request: RestoreRequest, manifest: Manifest) -> str:
-    """Why the chosen schemas and tables cannot be restored so; empty when they can."""
-    if not request.parts:
-        return ""
-    if manifest.database is None:
-        return "schemas and tables are parts of databases only"
-    if manifest.id.method == "physical":
-        return "a physical snapshot is restored as a whole, not by schemas or tables"
-    if request.target.where == "in-place":
-        return "schemas and tables are not switched in by themselves: rows of others refer to them"
-    if request.until is not None:
-        return "logs are replayed onto a whole snapshot, not onto single schemas or tables"
-    return ""
-
-
-def facts_of(restoring: Restoring) -> DatabaseFacts:
+def _facts(restoring: Restoring) -> DatabaseFacts:
     facts = restoring.manifest.database
     if facts is None:
         raise DatabaseError("the manifest says nothing of a database", "Choose another snapshot.")
     return facts
+
+
+def _artifact(restoring: Restoring, name: str) -> Artifact:
+    for artifact in restoring.manifest.artifacts:
+        if artifact.name == name:
+            return artifact
+    raise DatabaseError(f"the manifest names no {name}", "Choose another snapshot.")
+
+
+def _to_directory(restoring: Restoring) -> Result:
+    """Plain SQL files, proven by hash: for reading, or for a client by hand."""
+    ctx = restoring.ctx
+    target = empty_target(restoring.request.target.path)
+    with staging_beside(ctx, target.parent) as (staging, _note):
+        require_space(restoring, staging, restoring.manifest.raw_bytes)
+        for artifact in restoring.manifest.artifacts:
+            plain = staging / artifact.name.removesuffix(".zst.gpg")
+            _write_plain(restoring, artifact, plain)
+        move_in(staging, target)
+    facts = {"bytes": restoring.manifest.raw_bytes, "target": str(target)}
+    return Result("done", f"plain SQL written to {target}, its hash proven", facts)
+
+
+def _write_plain(restoring: Restoring, artifact: Artifact, file: Path) -> None:
+    ctx = restoring.ctx
+    with Phase(
+        ctx.emit,
+        f"write {file.name}",
+        "Download and decrypt",
+        restoring.request.source,
+        artifact.raw_bytes,
+    ) as phase:
+        command = Command(
+            ("dd", f"of={file}", "bs=1M", "iflag=fullblock", "conv=fsync", "status=none"),
+            label="dd",
+        )
+        unpack(ctx, restoring.snapshot, artifact, command, restoring.passphrase, phase)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +130,7 @@ def _start_server(
     labels: dict[str, str],
     note: debris.Note,
 ) -> _Fresh:
-    ctx, facts = restoring.ctx, facts_of(restoring)
+    ctx, facts = restoring.ctx, _facts(restoring)
     containers = ctx.containers()
     password = secrets.token_urlsafe(18)
     container = containers.create_like(
@@ -131,7 +143,7 @@ def _start_server(
         network=network,
     )
     containers.start(name)
-    source = way_in(restoring, name, password)
+    source = _way_in(restoring, name, password)
     database = ctx.database(source, name)
     with Phase(ctx.emit, f"start {name}", "Start an empty server", restoring.request.source):
         database.wait_ready(_READY_SECONDS)
@@ -162,7 +174,7 @@ def _root_password(password: str) -> dict[str, str]:
     return values
 
 
-def way_in(restoring: Restoring, container: str, password: str) -> SourceSettings:
+def _way_in(restoring: Restoring, container: str, password: str) -> SourceSettings:
     from datetime import timedelta
 
     base = restoring.source or SourceSettings(
@@ -178,44 +190,56 @@ def way_in(restoring: Restoring, container: str, password: str) -> SourceSetting
     )
 
 
-def load(restoring: Restoring, database: Database, *, fresh: bool = True) -> dict[str, object]:
-    """Dump, then accounts, then the comparison with the manifest. fresh: see Database.loading."""
-    ctx, name = restoring.ctx, restoring.request.source
-    facts = load_split.selected(facts_of(restoring), load_split.selection_of(restoring.request))
-    dump = restore_plain.artifact_of(restoring, DUMP)
-    loading = database.loading(fresh=fresh)
-    with server_notes.undone(ctx, name, loading):
-        title = "Download, decrypt, load"
-        with Phase(ctx.emit, f"load {name}", title, name, dump.raw_bytes) as phase:
-            loading.begin()
-            load_split.feed(restoring, dump, loading.take, phase)
-            loading.settle()
-        _remember(restoring, "load", phase)
-        with Phase(ctx.emit, f"verify {name}", "Compare rows and checksums", name) as phase:
-            compared = compare(facts, database)
-        _remember(restoring, "verify", phase)
-        with Phase(ctx.emit, f"users {name}", "Users and grants", name):
-            users = restore_plain.read_small(restoring, restore_plain.artifact_of(restoring, USERS))
-            for line in database.load_users(users):
-                ctx.warn("users", line, name)
-        facts, replayed = replay_binlogs.replay(restoring, database, facts)
-        with Phase(ctx.emit, f"finish {name}", "Statistics and settings", name):
-            for line in database.finish_load(facts):
-                ctx.warn("load", line, name)
-    return {**compared, "bytes": dump.raw_bytes, **replayed}
-
-
-def _remember(restoring: Restoring, step: str, phase: Phase) -> None:
-    """A rate for the next plan; that of a part says nothing of the whole."""
-    if not restoring.request.parts:
-        ctx, name = restoring.ctx, restoring.request.source
-        size = restore_plain.artifact_of(restoring, DUMP).raw_bytes
-        rates.record(
-            ctx.state, (f"{step} {name}", f"{step} database"), size, phase.seconds, ctx.clock()
+def load(restoring: Restoring, database: Database) -> dict[str, object]:
+    """Dump, then accounts, then the comparison with the manifest."""
+    ctx, facts = restoring.ctx, _facts(restoring)
+    name = restoring.request.source
+    dump = _artifact(restoring, DUMP)
+    with Phase(ctx.emit, f"load {name}", "Download, decrypt, load", name, dump.raw_bytes) as phase:
+        unpack(
+            ctx,
+            restoring.snapshot,
+            dump,
+            database.load_command(),
+            restoring.passphrase,
+            phase,
+            database.explain,
         )
+    rates.record(
+        ctx.state, (f"load {name}", "load database"), dump.raw_bytes, phase.seconds, ctx.clock()
+    )
+    with Phase(ctx.emit, f"verify {name}", "Compare rows and checksums", name) as phase:
+        compared = _compare(facts, database)
+    rates.record(
+        ctx.state,
+        (f"verify {name}", "verify database"),
+        dump.raw_bytes,
+        phase.seconds,
+        ctx.clock(),
+    )
+    with Phase(ctx.emit, f"users {name}", "Users and grants", name):
+        users = _read_small(restoring, _artifact(restoring, USERS))
+        for line in database.load_users(users):
+            ctx.warn("users", line, name)
+        for line in database.finish_load(facts):
+            ctx.warn("load", line, name)
+    return {**compared, "bytes": dump.raw_bytes}
 
 
-def compare(facts: DatabaseFacts, database: Database) -> dict[str, object]:
+def _read_small(restoring: Restoring, artifact: Artifact) -> bytes:
+    """The plain bytes of a small artifact, proven; accounts, never table data."""
+    ctx = restoring.ctx
+    folder = ctx.state / "jobs"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = folder / f".users-{ctx.job_id}.sql"
+    try:
+        _write_plain(restoring, artifact, file)
+        return file.read_bytes()
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def _compare(facts: DatabaseFacts, database: Database) -> dict[str, object]:
     """Every table and object count against the manifest; RestoreDiffers names what differs."""
     found = {(t.schema, t.table): t for t in database.tables(facts)}
     differing = [line for t in facts.tables if (line := _difference(t, found))]
@@ -250,7 +274,7 @@ def _difference(wanted: TableFacts, found: dict[tuple[str, str], TableFacts]) ->
 
 
 def _to_container(restoring: Restoring) -> Result:
-    facts = facts_of(restoring)
+    facts = _facts(restoring)
     if not facts.image:
         raise UsageError(
             "the snapshot was not taken from a container, so there is no image to start",
@@ -268,13 +292,13 @@ def _to_container(restoring: Restoring) -> Result:
 
 
 def _in_place(restoring: Restoring) -> Result:
-    ctx, facts = restoring.ctx, facts_of(restoring)
+    ctx, facts = restoring.ctx, _facts(restoring)
     name = (restoring.source.container if restoring.source else "") or facts.container
     if not name or (restoring.source is not None and not restoring.source.container):
         return restore_server.run(restoring)
     containers = ctx.containers()
     live = containers.container(name)
-    volume = live_volume(containers, live, facts)
+    volume = _data_volume(containers, live, facts)
     stamp = restoring.stamp
     before = f"{volume.name}_before_{stamp}"
     model = replace(live, image_id=live.image_id or facts.image_id)
@@ -287,7 +311,7 @@ def _in_place(restoring: Restoring) -> Result:
             switched = switch.volume(restoring, fresh.volume, volume, fresh.note)
     with Phase(ctx.emit, f"ready {name}", "Wait for the server", restoring.request.source):
         try:
-            require_serving(restoring, name, name in switched.running)
+            _require_serving(restoring, name, name in switched.running)
         except BaseException:
             switch.undo(restoring, switched, volume)
             raise
@@ -299,7 +323,7 @@ def _in_place(restoring: Restoring) -> Result:
     )
 
 
-def live_volume(containers: Containers, live: Container, facts: DatabaseFacts) -> Volume:
+def _data_volume(containers: Containers, live: Container, facts: DatabaseFacts) -> Volume:
     directory = facts.data_directory or "/var/lib/mysql"
     for mount in live.mounts:
         if mount.destination.rstrip("/") == directory and mount.volume:
@@ -310,7 +334,7 @@ def live_volume(containers: Containers, live: Container, facts: DatabaseFacts) -
     )
 
 
-def require_serving(restoring: Restoring, name: str, ran: bool) -> None:
+def _require_serving(restoring: Restoring, name: str, ran: bool) -> None:
     """A server that ran before answers again, with the configured credentials. One that did not
     run is left as it was found."""
     ctx = restoring.ctx

@@ -8,16 +8,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from engine.core.errors import DatabaseError, MentatError
-from engine.core.physical import mismatch
+from engine.core.errors import MentatError
 from engine.core.recovery import PlanLine, PlanStep, RestorePlan, RestoreRequest
 from engine.core.snapshot import Manifest, SnapshotEntry
 from engine.operations import rates
-from engine.operations.physical_files import way_out
 from engine.operations.restore import confirm_name
-from engine.operations.restore_database import PARTS_WAY, part_refusal
 from engine.operations.restore_tree import target_problem
-from engine.ports import Containers, Database, SignatureCheck
+from engine.ports import Containers, SignatureCheck
 from engine.settings import Settings, SourceSettings
 
 
@@ -34,16 +31,13 @@ class _Lines:
 
 @dataclass(frozen=True, slots=True)
 class Planning:
-    """What a plan is made from; Docker is asked only where the target needs it. `below` are the
-    manifests that an incremental snapshot builds on, the full one first."""
+    """What a plan is made from; Docker is asked only where the target needs it."""
 
     settings: Settings
     store_name: str
     state: Path
     containers: Callable[[], Containers]
     now: datetime
-    database: Callable[[SourceSettings, str], Database] | None = None
-    below: tuple[Manifest, ...] = ()
 
 
 def plan(
@@ -57,17 +51,14 @@ def plan(
     `blockers`. Touches nothing."""
     source = next((s for s in planning.settings.sources if s.name == request.source), None)
     lines = _Lines()
-    for link in (*planning.below, manifest):
-        what = f"{planning.store_name}: snapshot {link.id.ref}"
-        lines.reads.append(PlanLine(what, link.stored_bytes))
+    lines.reads.append(
+        PlanLine(f"{planning.store_name}: snapshot {entry.id.ref}", manifest.stored_bytes)
+    )
     if not signature.good and request.accept_unsigned != entry.id.ref:
         lines.blockers.append(f"the manifest cannot be trusted: {signature.problem}")
     if entry.proven_at is None:
         lines.warnings.append("this snapshot was never proven by a restore")
     lines.warnings.extend(manifest.warnings)
-    refusal = part_refusal(request, manifest)
-    if refusal:
-        lines.blockers.append(f"{refusal}. {PARTS_WAY}")
     _target_lines(planning, request, manifest, source, lines)
     name = confirm_name(manifest, source, request)
     return RestorePlan(
@@ -96,8 +87,7 @@ def _title(request: RestoreRequest, manifest: Manifest, name: str) -> str:
         "container": "into a fresh container",
         "in-place": f"in place on {name}",
     }[request.target.where]
-    what = f"{', '.join(request.parts)} of " if request.parts else ""
-    return f"{what}{request.source} as of {manifest.recoverable_to:%Y-%m-%d %H:%M:%S} UTC, {where}"
+    return f"{request.source} as of {manifest.recoverable_to:%Y-%m-%d %H:%M:%S} UTC, {where}"
 
 
 def shell_command(settings: Settings, request: RestoreRequest, ref: str, name: str) -> str:
@@ -109,10 +99,6 @@ def shell_command(settings: Settings, request: RestoreRequest, ref: str, name: s
     words += ["--to", request.target.path if where == "directory" else where]
     if request.target.name:
         words += ["--name", request.target.name]
-    for schema in request.schemas:
-        words += ["--schema", schema]
-    for schema, table in request.tables:
-        words += ["--table", f"{schema}.{table}"]
     if request.accept_unsigned:
         words += ["--accept-unsigned", request.accept_unsigned]
     if name:
@@ -136,8 +122,6 @@ def _target_lines(
             lines.blockers.append(f"{problem.message}. {problem.remedy}")
         return
     try:
-        if manifest.id.method == "physical":
-            _physical_lines(planning, request, manifest, source, lines)
         if where == "container":
             _new_container_lines(planning, request, manifest, lines)
         elif manifest.tree is not None and not manifest.tree.volume:
@@ -187,42 +171,6 @@ def _on_a_server(manifest: Manifest, source: SourceSettings | None) -> bool:
     if manifest.database is None:
         return False
     return not (source.container if source else manifest.database.container)
-
-
-def _physical_lines(
-    planning: Planning,
-    request: RestoreRequest,
-    manifest: Manifest,
-    source: SourceSettings | None,
-    lines: _Lines,
-) -> None:
-    """What speaks against serving these files here: no container, or another version."""
-    assert manifest.database is not None
-    lines.changes.append(
-        PlanLine("containers without a network, to prepare and to prove it (created, removed)")
-    )
-    if request.target.where != "in-place":
-        return
-    if _on_a_server(manifest, source):
-        lines.blockers.append(
-            "files are switched in where a server runs in a container. Use --to DIR, or a logical "
-            "snapshot"
-        )
-        return
-    if source is None or planning.database is None:
-        return
-    try:
-        version = planning.database(source, source.container).identify().version
-    except DatabaseError as error:
-        lines.unknown.append(
-            PlanLine(
-                f"the live server's version, which is compared again at start: {error.message}"
-            )
-        )
-        return
-    wrong = mismatch(manifest.database.version, version)
-    if wrong:
-        lines.blockers.append(f"{wrong}. {way_out(request.source)}")
 
 
 def _server_lines(manifest: Manifest, source: SourceSettings | None, lines: _Lines) -> None:
@@ -283,19 +231,12 @@ def _live(
 
 def _steps(planning: Planning, manifest: Manifest, request: RestoreRequest) -> tuple[PlanStep, ...]:
     known = rates.load(planning.state)
-    name, kind = request.source, manifest.kind
-    size = sum(link.raw_bytes for link in (*planning.below, manifest))
+    name, kind, size = request.source, manifest.kind, manifest.raw_bytes
 
     def step(phase: str, title: str) -> PlanStep:
         seconds, basis = known.seconds((f"{phase} {name}", f"{phase} {kind}"), size)
         return PlanStep(phase, title, seconds, basis)
 
-    if manifest.id.method == "physical" and request.target.where != "directory":
-        seconds, basis = known.seconds((f"unpack {name} physical", "unpack physical"), size)
-        return (
-            PlanStep("unpack", "download, decrypt, unpack, prepare", seconds, basis),
-            PlanStep("verify", "start a server on it and compare", 15.0, "a server's usual start"),
-        )
     if kind == "database" and request.target.where != "directory":
         return (step("load", "download, decrypt, load"), step("verify", "compare rows, checksums"))
     if kind == "database":

@@ -10,14 +10,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from engine.core.binlog import Break
 from engine.core.errors import DatabaseError, MentatError, UsageError
 from engine.core.events import Result
 from engine.core.snapshot import DatabaseFacts, Manifest
 from engine.operations.progress import Phase
 from engine.operations.streams import unpack
 from engine.ports import Database
-from engine.repository.binlogs import BinlogStore
 from engine.settings import SourceSettings
 
 if TYPE_CHECKING:
@@ -34,12 +32,9 @@ def run(restoring: Restoring) -> Result:
     _prove(restoring)
     present = database.present(facts.schemas)
     saved = _save(restoring, source, list(present)) if present else None
-    # From here on the server's logs do not tell all that happened to its data.
-    logs = BinlogStore(ctx.repository, ctx.host, source.name)
-    logs.note(Break(ctx.host, source.name, ctx.clock()))
     try:
         database.drop(facts.schemas)
-        checked = load(restoring, database, fresh=False)
+        checked = load(restoring, database)
     except MentatError as error:
         if saved is None:
             raise
@@ -101,12 +96,11 @@ def _go_back(restoring: Restoring, database: Database, saved: Manifest, error: M
     from engine.operations.restore_database import load
 
     assert saved.database is not None
-    request = replace(restoring.request, until=None)
-    before = replace(restoring, manifest=saved, request=request)
+    before = replace(restoring, manifest=saved)
     restoring.ctx.warn("going-back", f"{error.message}; loading what was there before")
     try:
         database.drop(restoring.manifest.database.schemas if restoring.manifest.database else ())
-        load(before, database, fresh=False)
+        load(before, database)
     except MentatError as second:
         error.message += f"; and what was live could not be loaded again: {second.message}"
         error.remedy = (

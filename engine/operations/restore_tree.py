@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,14 +16,13 @@ from engine.core.errors import (
     UsageError,
 )
 from engine.core.events import Result
-from engine.core.snapshot import Manifest, TreeFacts
-from engine.operations import debris, incremental, rates, switch
+from engine.core.snapshot import TreeFacts
+from engine.operations import debris, rates, switch
 from engine.operations.durable import sync_folder
 from engine.operations.progress import Phase
 from engine.operations.streams import unpack
 from engine.operations.write_out import WriteOut
 from engine.ports import Containers, Volume
-from engine.repository.chains import chain
 
 if TYPE_CHECKING:
     from engine.operations.context import Context
@@ -55,50 +54,36 @@ def _tree(restoring: Restoring) -> TreeFacts:
 
 
 def fill(restoring: Restoring, folder: Path) -> dict[str, object]:
-    """Unpack the snapshot, and before it what it builds on, into an empty folder; prove that all
-    of it is there, durably."""
+    """Unpack the snapshot into an empty folder and prove that all of it is there, durably."""
     ctx, manifest = restoring.ctx, restoring.manifest
+    artifact = manifest.artifacts[0]
     tree = _tree(restoring)
+    require_space(restoring, folder, manifest.raw_bytes)
     source = manifest.id.source
-    links = chain(ctx.repository, manifest)
-    require_space(restoring, folder, max(link.raw_bytes for link in links))
+    name = f"unpack {source}"
     with WriteOut(lambda: ctx.trees.sync(folder)) as written:
-        seconds = sum(_unpack(restoring, folder, links, number) for number in range(len(links)))
+        with Phase(
+            ctx.emit, name, "Download, decrypt, unpack", source, artifact.raw_bytes
+        ) as phase:
+            command = ctx.trees.unpack_command(folder)
+            explain = ctx.trees.unpack_error
+            ended = unpack(
+                ctx, manifest.id, artifact, command, restoring.passphrase, phase, explain
+            )
+        for line in ctx.trees.unpack_warnings(ended[-1].stderr):
+            ctx.warn("unpack", line, source)
         with Phase(ctx.emit, f"verify {source}", "Count and sync", source):
             written.last()
             found = ctx.trees.count(folder, tree.paths)
-            if not tree.members - tree.uncounted <= found <= tree.members:
+            if found != tree.members:
                 raise RestoreDiffers(
                     f"{found} files and directories were restored, {tree.members} were backed up",
                     "The live data is untouched. See the journal; try another snapshot.",
                 )
             written.finish()
-    size = sum(link.raw_bytes for link in links)
-    rates.record(
-        ctx.state, (f"unpack {source}", f"unpack {manifest.kind}"), size, seconds, ctx.clock()
-    )
-    facts: dict[str, object] = {"members": found, "bytes": size}
-    if len(links) > 1:
-        facts["chain"] = [link.id.ref for link in links]
-    return {**facts, "raw_sha256": manifest.artifacts[0].raw_sha256}
-
-
-def _unpack(restoring: Restoring, folder: Path, links: Sequence[Manifest], number: int) -> float:
-    """Unpack one link over those before it; the seconds it took."""
-    ctx, link, source = restoring.ctx, links[number], restoring.manifest.id.source
-    artifact = link.artifacts[0]
-    name, title = f"unpack {source}", "Download, decrypt, unpack"
-    if len(links) > 1:
-        name, title = f"{name} {number + 1}", f"{title} ({number + 1} of {len(links)})"
-    with Phase(ctx.emit, name, title, source, artifact.raw_bytes) as phase:
-        if number:
-            ctx.trees.strip_folders(folder)
-        command = ctx.trees.unpack_command(folder, incremental=len(links) > 1)
-        explain = ctx.trees.unpack_error
-        ended = unpack(ctx, link.id, artifact, command, restoring.passphrase, phase, explain)
-    for line in ctx.trees.unpack_warnings(ended[-1].stderr):
-        ctx.warn("unpack", line, source)
-    return phase.seconds
+    names = (name, f"unpack {manifest.kind}")
+    rates.record(ctx.state, names, artifact.raw_bytes, phase.seconds, ctx.clock())
+    return {"members": found, "raw_sha256": artifact.raw_sha256, "bytes": artifact.raw_bytes}
 
 
 def require_space(restoring: Restoring, folder: Path, needed: int) -> None:
@@ -240,7 +225,6 @@ def _volume_in_place(restoring: Restoring, tree: TreeFacts) -> Result:
             ctx.warn("volume-made", f"the volume {name} was gone and is made anew", tree.volume)
             live = containers.create_volume(name, {})
         with Phase(ctx.emit, "switch", "Switch the restored data in", restoring.request.source):
-            incremental.forget(ctx.state, restoring.request.source)
             old = switch.volume(restoring, restored, live, note).kept
     return Result(
         "done",
@@ -276,7 +260,6 @@ def _paths_in_place(restoring: Restoring, tree: TreeFacts) -> Result:
         switch.require_switchable(staging, [root / path for path in relative])
         facts = fill(restoring, staging)
         with Phase(ctx.emit, "switch", "Switch the restored paths in", restoring.request.source):
-            incremental.forget(ctx.state, restoring.request.source)
             switch.paths(restoring, staging, before, root, relative, note)
     return Result(
         "done",

@@ -10,23 +10,18 @@ from dataclasses import dataclass
 
 from engine.core.commands import Command, Ended
 from engine.core.errors import (
-    ArtifactMissing,
     MentatError,
     NoSpace,
     ObjectDamaged,
-    ObjectMissing,
 )
 from engine.core.events import CommandStarted, Output
 from engine.core.snapshot import Artifact, SnapshotId
 from engine.operations.context import Context
 from engine.operations.progress import Phase
-from engine.operations.stream_reading import Reader, Reading
 from engine.ports import ObjectStore, RunningPipeline, StreamTap
-from engine.repository.copies import Passed
 from engine.repository.writing import ArtifactWriter
 
 ZSTD_LEVEL = 3
-FALLBACK = "store-fallback"  # the warning that a store was passed over for another
 
 
 def compress_command() -> Command:
@@ -119,52 +114,34 @@ def unpack(
     passphrase: str | None,
     phase: Phase,
     explain: Explain | None = None,
-    look: Callable[[StreamTap], None] = lambda _tap: None,
-    reader: Reader | None = None,
 ) -> Sequence[Ended]:
-    """Run store | gpg | zstd | consumer and prove every byte of it; `look` sees the proven stream's
-    size and last bytes. A `reader` is given the stream in place of a consumer.
+    """Run store | gpg | zstd | consumer and prove every byte of it.
 
     Stored parts are hashed before gpg sees them, gpg must report an intact message, and the plain
     stream's hash must be the manifest's. With no consumer the stream is proven and dropped. On
     any error the consumer's work is to be thrown away."""
     tap = ctx.processes.tap()
     decrypt = ctx.repository.cipher.decrypt_command(passphrase)
-    stages: list[Command | StreamTap] = [decrypt, decompress_command(), tap]
-    if reader is None:
-        # A tap needs a reader behind it: cat where nobody wants the bytes.
-        stages.append(consumer or Command(("cat",), label="cat"))
+    # A tap needs a reader behind it: cat where nobody wants the bytes.
+    sink = consumer or Command(("cat",), label="cat")
+    stages: list[Command | StreamTap] = [decrypt, decompress_command(), tap, sink]
     for stage in stages:
         if isinstance(stage, Command):
             announce(ctx, stage)
 
     def fallback(store: ObjectStore, error: MentatError) -> None:
-        words = Passed(store.name, error.message).words
-        if store is ctx.repository.local and isinstance(error, ObjectMissing | ArtifactMissing):
-            ctx.emit(Output(words))  # it keeps a few days only
-        else:
-            ctx.warn(FALLBACK, words)
+        ctx.warn("store-fallback", f"{error.message}; going on from another store")
 
     with (
         contextlib.closing(ctx.repository.read(snapshot, artifact, fallback)) as chunks,
-        ctx.processes.pipeline(
-            stages,
-            feed=True,
-            collect=reader is not None,
-            on_line=lambda line: _say(ctx, line),
-        ) as pipeline,
+        ctx.processes.pipeline(stages, feed=True, on_line=lambda line: _say(ctx, line)) as pipeline,
     ):
         phase.watch(lambda: tap.count)
-        reading = Reading(pipeline, reader) if reader is not None else None
         for chunk in chunks:
             if not pipeline.write(chunk):
                 break
-        if reading is not None:
-            pipeline.close_input()
-            reading.finish()
         ended = pipeline.wait()
         _judge(ctx, artifact, ended, tap, pipeline.failed, explain)
-        look(tap)
     return ended
 
 

@@ -56,9 +56,6 @@ class Cipher(Protocol):
 
     def verify(self, document: bytes, signature: bytes) -> SignatureCheck: ...
 
-    def export_public(self, fingerprints: Sequence[str]) -> bytes:
-        """The public halves of these keys, armoured; CipherError for one that is not here."""
-
     def keys(self) -> Sequence[Key]: ...
 
     def check_secret(self, passphrase: str | None = None) -> Key | None:

@@ -58,9 +58,6 @@ class Containers(Protocol):
 
     def volume(self, name: str) -> Volume: ...
 
-    def volumes(self, label: str) -> Sequence[Volume]:
-        """Those that carry this label, whatever its value."""
-
     def using(self, volume: str) -> Sequence[Container]:
         """Containers that mount it, whatever their state."""
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, runtime_checkable
-
-from engine.core.cold import Chill, LifecycleRule
-from engine.core.store_profile import StoreProfile
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,42 +72,3 @@ class ObjectStore(Protocol):
     def pending_uploads(self, prefix: str = "") -> Sequence[PendingUpload]: ...
 
     def abort_upload(self, upload: PendingUpload) -> None: ...
-
-
-@runtime_checkable
-class Locking(Protocol):
-    """A store that can keep objects from being deleted before their time (Object Lock)."""
-
-    def keep_until(self, key: str, until: datetime) -> bool:
-        """Lock the object at least so long; True when that had to be changed. StoreError."""
-
-
-@runtime_checkable
-class Probing(Protocol):
-    """A store that may be one of many kinds, and can be asked what it does."""
-
-    def probe(self, now: datetime) -> StoreProfile:
-        """Try everything we might rely on, below `probe/`, and rely on what was seen from now on.
-        StoreError when it cannot be tried."""
-
-
-@runtime_checkable
-class Thawing(Protocol):
-    """A store with colder classes, whose objects must be thawed before they are read."""
-
-    @property
-    def prefix(self) -> str:
-        """Before every key of ours in the bucket."""
-
-    def chill(self, key: str) -> Chill:
-        """Whether the object can be read now. StoreError."""
-
-    def thaw(self, key: str) -> None:
-        """Ask for it; no error when that was done before. StoreError."""
-
-    def lifecycle(self) -> tuple[LifecycleRule, ...]:
-        """The bucket's rules, those of others too. StoreError."""
-
-    def arrange_lifecycle(self) -> bool:
-        """Make the configured transition a rule of the bucket, or take ours away; True when that
-        changed anything. StoreError."""

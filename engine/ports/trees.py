@@ -32,100 +32,21 @@ class TreeSurvey(Protocol):
     @property
     def warnings(self) -> Sequence[str]: ...
 
-    @property
-    def left_out(self) -> int:
-        """Sockets, and mount points inside."""
-
-
-class SqliteCopies(Protocol):
-    """Consistent copies of the SQLite files in a tree."""
-
-    @property
-    def logs(self) -> Sequence[str]:
-        """Members that are left out of the archive for them."""
-
-    databases: int
-
-    @property
-    def warnings(self) -> Sequence[str]:
-        """The files that are packed as they are, and why."""
-
-    def shown_to(self, command: Command) -> Command:
-        """The pack command, run where the copies stand under the files' names and their logs are
-        left out."""
-
-    def unexpected(self, said: Sequence[str], root: Path) -> Sequence[str]:
-        """The pack's warnings but those that a copied database's writer explains."""
-
 
 class Trees(Protocol):
     """Files: volumes and configuration paths, by GNU tar. Errors are TreeError's."""
 
     def pack_command(
-        self,
-        root: Path,
-        paths: Sequence[str],
-        exclude: Sequence[str],
-        listing_fd: str = "",
-        changed_since: str = "",
+        self, root: Path, paths: Sequence[str], exclude: Sequence[str], listing_fd: str = ""
     ) -> Command:
         """Writes a tar of `paths` (relative to root) to stdout: numeric owners, ACLs, xattrs,
-        hardlinks, sparse; exit 1 (changed as read) is a warning.
-
-        changed_since is the path of a snapshot file (GNU tar's listed incremental): where it
-        exists, only what changed since it was written is packed; it then tells of this pack."""
-
-    def sqlite_copies(
-        self,
-        root: Path,
-        paths: Sequence[str],
-        exclude: Sequence[str],
-        places: Sequence[Path],
-        owner: str,
-    ) -> AbstractContextManager[SqliteCopies]:
-        """Copies of the tree's SQLite files by the online backup, gone after the block. places:
-        folders for them, one on the files' own file system serves; owner: who packs."""
-
-    def follow_up(self, base: Path, root: Path, to: Path) -> None:
-        """Make, at `to`, the snapshot file for an incremental pack from that of its base: so that
-        no change is missed. TreeError when base's is not understood."""
-
-    def strip_folders(self, root: Path) -> None:
-        """Between two archives of a chain: take off the directories below root the attributes
-        that the next one brings again, or that were taken off them."""
-
-    def unsure(self, stderr: Sequence[str]) -> bool:
-        """After an incremental pack: whether it may not restore, since directories moved under
-        it. Then a full one is to be made."""
-
-    def stamped_here(self, path: Path) -> bool:
-        """Whether this machine's own clock stamps the files there."""
-
-    def members_seen(
-        self,
-        snapshot_file: Path,
-        root: Path,
-        paths: Sequence[str],
-        exclude: Sequence[str],
-        without: Sequence[str] = (),
-    ) -> int:
-        """Members of the tree as the last pack by this snapshot file saw it, but for those of
-        the names in `without`; those that no archive holds (sockets, what vanished) included."""
+        hardlinks, sparse; exit 1 (changed as read) is a warning."""
 
     def counting(self, root: Path, paths: Sequence[str]) -> AbstractContextManager[MemberCounter]:
         """Count what a pack writes; the block must not end before tar has."""
 
-    def unpack_command(self, root: Path, *, incremental: bool = False) -> Command:
-        """Reads a tar from stdin into root, everything as it was; fails on any member. An
-        incremental one also removes and renames what was removed and renamed."""
-
-    def list_command(self, listing: str) -> Command:
-        """Reads a tar from stdin to its end and writes one line per member to the path `listing`
-        (of `counting`); fails on what is no whole tar."""
-
-    def compare_command(self, root: Path) -> Command:
-        """Reads a tar from stdin and compares each member with what is below root: contents, type,
-        mode, times, owners. Exit 1 with a line per difference on stderr."""
+    def unpack_command(self, root: Path) -> Command:
+        """Reads a tar from stdin into root, everything as it was; fails on any member."""
 
     def pack_warnings(self, stderr: Sequence[str], root: Path) -> Sequence[str]:
         """Files that vanished or changed while read, as sentences for the manifest. TreeError

@@ -23,7 +23,6 @@ from engine.ports import ObjectStore
 
 _BUDGET = 32 << 20
 _PARALLEL = 4
-_NO_OTHER = "No other store has it whole. Choose another snapshot: mentat-dr snapshots"
 _MOST = 8 << 20  # of a range, as the writer makes parts; larger ones are fetched in several
 
 
@@ -54,22 +53,19 @@ def read_artifact(
     key: str,
     artifact: Artifact,
     on_fallback: Callable[[ObjectStore, MentatError], None] = lambda _store, _error: None,
-    on_served: Callable[[ObjectStore], None] = lambda _store: None,
 ) -> Generator[bytes, None, None]:
     """The stored bytes in order, from the first store that has them whole.
 
     A part is passed on only after its SHA-256 matched the manifest's (parts above 8 MiB: their
-    last range). A range that is missing, short or damaged in one store is taken from the next,
-    and that store is asked last from then on; `on_fallback` hears of each store once. A range
-    that no store has whole: ArtifactMissing, ObjectTruncated or ObjectDamaged, naming key and
-    offset in the first store asked.
+    last range). A range that is missing, short or damaged in one store is taken from the next;
+    with none left: ArtifactMissing, ObjectTruncated or ObjectDamaged, naming key and offset.
     """
     if sum(part.size for part in artifact.parts) != artifact.stored_bytes:
         raise DamageError(
             f"the manifest's part sizes of {artifact.name} do not add up to its size",
             "Choose another snapshot.",
         )
-    fetcher = _Fetcher(stores, key, artifact, on_fallback, on_served)
+    fetcher = _Fetcher(stores, key, artifact, on_fallback)
     window: deque[tuple[_Range, Future[bytes]]] = deque()
     ahead = iter(_ranges(artifact))
     pool = ThreadPoolExecutor(_PARALLEL, thread_name_prefix="download")
@@ -102,45 +98,32 @@ class _Fetcher:
         key: str,
         artifact: Artifact,
         on_fallback: Callable[[ObjectStore, MentatError], None],
-        on_served: Callable[[ObjectStore], None],
     ) -> None:
-        self._on_served = on_served
         self._stores = list(stores)
         self._key = key
         self._artifact = artifact
         self._on_fallback = on_fallback
         self.ended = False
-        self._told: list[ObjectStore] = []
-        self._ordering = threading.Lock()
+        self._dropping = threading.Lock()
 
     def fetch(self, piece: _Range) -> bytes:
         """The range, its hash checked when it is a whole part, from the first store able to."""
         failure: MentatError | None = None
-        with self._ordering:
-            order = list(self._stores)
-        for place, store in enumerate(order, 1):
+        for store in list(self._stores):
             try:
-                body = self._fetch_from(store, piece)
-                self._on_served(store)
-                return body
+                return self._fetch_from(store, piece)
             except (StoreError, DamageError) as error:
                 failure = failure or self._translate(error, store, piece)
                 if self.ended:
                     break
-                if place < len(order):
-                    self._pass_over(store, self._translate(error, store, piece))
+                with self._dropping:
+                    dropped = len(self._stores) > 1 and store in self._stores
+                    if dropped:
+                        self._stores.remove(store)
+                if dropped:
+                    self._on_fallback(store, error)
         assert failure is not None
         raise failure
-
-    def _pass_over(self, store: ObjectStore, error: MentatError) -> None:
-        """Ask it last from here on: it may still have ranges that no other has."""
-        with self._ordering:
-            self._stores.remove(store)
-            self._stores.append(store)
-            told = store in self._told
-            self._told.append(store)
-        if not told:
-            self._on_fallback(store, error)
 
     def _fetch_from(self, store: ObjectStore, piece: _Range) -> bytes:
         whole = piece.last and piece.size == self._artifact.parts[piece.part].size
@@ -162,20 +145,20 @@ class _Fetcher:
         return ObjectDamaged(
             f"{self._key} is damaged in {store.name}: the bytes from {piece.start} are not those "
             "that were written",
-            _NO_OTHER,
+            "Restore another snapshot or from a replica; `mentat-dr snapshots` lists them.",
         )
 
     def _translate(self, error: MentatError, store: ObjectStore, piece: _Range) -> MentatError:
         if isinstance(error, ObjectMissing):
             return ArtifactMissing(
                 f"{self._key} is gone from {store.name}, though its manifest names it",
-                _NO_OTHER,
+                "Restore another snapshot or from a replica; `mentat-dr snapshots` lists them.",
             )
         if isinstance(error, ObjectTruncated):
             return ObjectTruncated(
                 f"{self._key} is cut short in {store.name}: {piece.size} bytes are not there at "
                 f"{piece.start}",
-                _NO_OTHER,
+                "Restore another snapshot or from a replica; `mentat-dr snapshots` lists them.",
             )
         return error
 

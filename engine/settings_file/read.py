@@ -7,19 +7,14 @@ from pathlib import Path
 from typing import Any, get_args
 
 from engine.settings import (
-    DEFAULT_RUNBOOKS,
     EncryptionSettings,
-    LockSettings,
     MonitoringSettings,
     Provider,
     RetentionSettings,
     Settings,
     StoreSettings,
     TierRetention,
-    TransitionSettings,
 )
-from engine.settings_file.proof import read_drill, read_verify
-from engine.settings_file.readiness import read_contacts, read_health
 from engine.settings_file.source import read_sources
 from engine.settings_file.table import Table
 
@@ -44,16 +39,10 @@ def read_settings(
         retention=_retention(top.table("retention")),
         sources=read_sources(top),
         monitoring=_monitoring(top.table("monitoring")),
-        verify=read_verify(top.table("verify")),
-        drill=read_drill(top.table("drill")),
         notify=_notify(top.table("notify")),
         local=_local(top),
         docker=top.text("docker"),
-        kit=bool(top.flag("kit", True)),
         state=state(top.absolute("state")),
-        runbooks=Path(top.absolute("runbooks") or DEFAULT_RUNBOOKS),
-        health=read_health(top),
-        contacts=read_contacts(top),
     )
     top.close()
     return settings, problems
@@ -89,8 +78,6 @@ def _store(table: Table) -> StoreSettings:
         checksums=table.flag("checksums", None),
         ca_bundle=table.absolute("ca_bundle"),
         label=table.text("label"),
-        lock=_lock(table),
-        transition=_transition(table),
     )
     table.close()
     if table.raw.get("provider") in get_args(Provider):
@@ -98,39 +85,12 @@ def _store(table: Table) -> StoreSettings:
     return store
 
 
-def _lock(table: Table) -> LockSettings | None:
-    lock = table.table("lock")
-    if not table.has("lock"):
-        return None
-    if not lock.has("days"):
-        lock.problem("days", "is missing; say for how many days nothing may be deleted")
-    found = LockSettings(
-        lock.choice("mode", ("governance", "compliance"), "governance", required=True),
-        lock.count("days", 30, low=1, high=36_500),
-    )
-    lock.close()
-    return found
-
-
-def _transition(table: Table) -> TransitionSettings | None:
-    given = table.table("transition")
-    if not table.has("transition"):
-        return None
-    found = TransitionSettings(
-        given.count("days", 30, low=0, high=36_500),
-        given.text("storage_class", "GLACIER", required=True),
-    )
-    given.close()
-    return found
-
-
 def _check_store(table: Table, store: StoreSettings) -> None:
     if store.provider == "directory":
         if not table.has("path"):
             table.problem("path", 'is missing; provider "directory" needs an absolute path')
-        buckets_own = {"bucket", "endpoint", "region", "access_key", "secret_key", "lock"}
-        buckets_own |= {"transition"}
-        for key in sorted(set(table.raw) & buckets_own):
+        foreign = set(table.raw) - {"provider", "path", "prefix", "label", "replica"}
+        for key in sorted(foreign & {"bucket", "endpoint", "region", "access_key", "secret_key"}):
             table.problem(key, 'does not belong to provider "directory"')
         return
     if table.has("path"):

@@ -9,7 +9,6 @@ from typing import get_args
 from engine.core.durations import parse_duration, parse_frequency
 from engine.core.snapshot import KINDS, Kind
 from engine.settings import Quiesce, SourceSettings
-from engine.settings_file.proof import read_assertions
 from engine.settings_file.table import Table
 
 TARGETS: dict[Kind, tuple[timedelta, timedelta]] = {  # RPO, RTO where the file gives none
@@ -34,9 +33,6 @@ KEY_KINDS: dict[str, tuple[Kind, ...]] = {
     "checksums": _DATABASE,
     "methods": _DATABASE,
     "binlogs": _DATABASE,
-    "assertions": _DATABASE,
-    "image": _DATABASE,
-    "prometheus": ("observability",),
     "volume": _VOLUME,
     "quiesce": _VOLUME,
     "paths": _PATHS,
@@ -81,9 +77,6 @@ def _source(table: Table) -> SourceSettings:
         methods=_words(table, "methods", ("physical", "logical"), parse_frequency),
         binlogs=_words(table, "binlogs", ("every",), parse_duration),
         incremental=_words(table, "incremental", ("full_every",), parse_duration),
-        assertions=read_assertions(table),
-        image=table.text("image"),
-        prometheus=table.text("prometheus"),
     )
     table.close()
     if table.raw.get("kind") in KINDS:
@@ -126,18 +119,9 @@ def _check_source(table: Table, source: SourceSettings) -> None:
         table.problem("volume", "name either a Docker volume or paths, for kind observability")
     if source.kind == "observability" and source.paths and table.has("quiesce"):
         table.problem("quiesce", "belongs to a volume, not to paths")
-    _check_prometheus(table, source)
     for path in source.paths:
         if not path.startswith("/"):
             table.problem("paths", f'"{path}" must be an absolute path')
-
-
-def _check_prometheus(table: Table, source: SourceSettings) -> None:
-    if source.prometheus:
-        if not source.prometheus.startswith(("http://", "https://")):
-            table.problem("prometheus", "must begin with http:// or https://")
-        if len(source.paths) > 1 or source.incremental:
-            table.problem("prometheus", "needs its one volume or path, without incremental")
 
 
 def _check_database(table: Table, source: SourceSettings) -> None:

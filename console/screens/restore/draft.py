@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from console.model import Model
-from engine.api import RestoreRequest, SnapshotEntry, SourcePosture, Target, Until
+from engine.api import RestoreRequest, SnapshotEntry, SourcePosture, Target
 
 PAGES = ("source", "point", "key", "target", "plan")
 
@@ -19,23 +19,20 @@ class Draft:
     source: str = ""
     host: str = ""
     entry: SnapshotEntry | None = None
-    until: Until | None = None  # a moment instead of a snapshot
     target: Target | None = None
     accept_unsigned: str = ""
     key_words: str = ""  # how the key was proven; empty: not yet
     passphrase: str | None = field(default=None, repr=False)
 
     def request(self, confirm: str = "") -> RestoreRequest:
-        assert self.target is not None
-        assert self.entry is not None or self.until is not None
+        assert self.entry is not None and self.target is not None
         return RestoreRequest(
             source=self.source,
-            snapshot=self.entry.id.ref if self.entry else "latest",
+            snapshot=self.entry.id.ref,
             target=self.target,
             host=self.host,
             confirm=confirm,
             accept_unsigned=self.accept_unsigned,
-            until=self.until,
         )
 
     def forget(self) -> None:

@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
 
 from textual import on
-from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
-from console.acts import BACK, Act
 from console.formatting import age, utc
 from console.screens.restore.draft import Draft
 from console.screens.restore.key import KeyPage
 from console.screens.restore.page import Page
-from console.screens.restore.timeline import TimelinePage
 from console.screens.snapshots import snapshot_columns
 from console.widgets.facts import Facts, Row
 from console.widgets.panels import trouble_rows
 from console.widgets.say import Say
 from console.widgets.table import VirtualTable
-from engine.api import RecoveryRange, SnapshotEntry
+from engine.api import SnapshotEntry
 
 
 class PointPage(Page):
     number = 2
-    acts: ClassVar[tuple[Act, ...]] = (
-        Act("enter", "go on"),
-        Act("t", "any moment", "screen.timeline", "Binary logs lead to any moment: choose one."),
-        BACK,
-    )
     AUTO_FOCUS = "#points"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("t", "timeline", show=False)]
 
     def __init__(self, draft: Draft) -> None:
         super().__init__(draft)
@@ -55,20 +45,6 @@ class PointPage(Page):
         yield Facts(self.ink, id="page-facts")
 
     @property
-    def reach(self) -> RecoveryRange | None:
-        """What shipped logs add; None where they lead nowhere."""
-        posture = self.model.source(self.draft.source, self.draft.host)
-        found = posture.range if posture else None
-        return found if found is not None and found.intervals else None
-
-    def current_acts(self) -> tuple[Act, ...]:
-        return tuple(act for act in self.acts if act.key != "t" or self.reach)
-
-    def action_timeline(self) -> None:
-        if self.reach is not None:
-            self.app.push_screen(TimelinePage(self.draft, self.reach))
-
-    @property
     def table(self) -> VirtualTable[SnapshotEntry]:
         return self.query_one("#points", VirtualTable)
 
@@ -90,10 +66,6 @@ class PointPage(Page):
         if self.model.listing_trouble:
             rows += trouble_rows(self.ink, self.model.listing_trouble)
             rows.append(self.ink.say(("newer snapshots may exist that are not shown", "warning")))
-        if self.reach is not None:
-            last = self.reach.intervals[-1].until
-            words = f"t chooses any moment up to {utc(last)}, {age(last, self.now)}."
-            rows.append(self.ink.say((words, "strong")))
         entry = self.table.row
         if entry is not None:
             rows.append(
@@ -115,6 +87,6 @@ class PointPage(Page):
 
     @on(VirtualTable.Chosen)
     def _chosen(self, event: VirtualTable.Chosen) -> None:
-        self.draft.entry, self.draft.until = event.row, None
+        self.draft.entry = event.row
         self.draft.accept_unsigned = ""
         self.app.push_screen(KeyPage(self.draft))

@@ -73,31 +73,6 @@ s=$?
   -e "SELECT GET_LOCK('$g-end', 60)" </dev/null >/dev/null 2>&1
 exit $s
 """
-# mariadb-backup and xtrabackup read their option file twice, and a pipe is empty the second time.
-# So the text goes into a file that has no name any more when it is written.
-_UNNAMED = r"""
-umask 077
-t=$(mktemp /dev/shm/mentat-dr.XXXXXX 2>/dev/null || mktemp) || exit 97
-exec 5<>"$t"
-rm -f -- "$t"
-"""
-_REREADING = (
-    _READ_OPTIONS
-    + _UNNAMED
-    + r"""
-printf '%s' "$o" >&5
-p=$1; shift
-exec "$p" --defaults-extra-file=/dev/fd/5 "$@" </dev/null 4<&-
-"""
-)
-_REREADING_HERE = (
-    _UNNAMED
-    + r"""
-f=$1; p=$2; shift 2
-cat "/dev/fd/$f" >&5 || exit 97
-exec "$p" --defaults-extra-file=/dev/fd/5 "$@" </dev/null
-"""
-)
 # A session's complaints come in order with its answers: one stream.
 _JOINED = "exec 2>&1\n"
 _NO_HOME = {"HOME": "/nonexistent"}
@@ -215,12 +190,6 @@ class Launcher:
         """stdin SQL, stdout answers, stderr complaints."""
         return self._client(label, program, options, "")
 
-    def rereading(self, label: str, program: str, options: Sequence[str]) -> Command:
-        """For programs that read their option file more than once; stdin is nothing."""
-        if self.run_in is None:
-            return self._here(_REREADING_HERE, label, ["{fd:login}", program, *options])
-        return self._inside(_REREADING, label, [program, *options])
-
     def _client(self, label: str, program: str, options: Sequence[str], first: str) -> Command:
         if self.run_in is None:
             return self._here(first + _CLIENT_HERE, label, ["{fd:login}", program, *options])
@@ -234,13 +203,6 @@ class Launcher:
         if self.run_in is None:
             return self._here(_GATED_HERE, label, ["{fd:login}", "{fd:gate}", "{fd:end}", *rest])
         return self._inside(_GATED, label, rest)
-
-    def reading(self, here: str, inside: str, label: str, arguments: Sequence[str]) -> Command:
-        """A script of one's own: `here` gets the number of a pipe with the option file before its
-        arguments, `inside` that file's text as `$o`."""
-        if self.run_in is None:
-            return self._here(here, label, ["{fd:login}", *arguments])
-        return self._inside(_READ_OPTIONS + inside, label, arguments)
 
     def _inside(self, script: str, label: str, arguments: Sequence[str]) -> Command:
         assert self.run_in is not None

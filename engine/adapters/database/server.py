@@ -10,7 +10,6 @@ from dataclasses import replace
 
 from engine.adapters.command import run
 from engine.adapters.database.accounts import alter_own, load_users, users_sql
-from engine.adapters.database.binlog import ServerBinlogs
 from engine.adapters.database.checksums import METHOD, method_of
 from engine.adapters.database.dialect import Dialect
 from engine.adapters.database.dumping import ServerDump, count_and_sum
@@ -21,12 +20,9 @@ from engine.adapters.database.layout import (
     schema_names,
     stored_bytes,
 )
-from engine.adapters.database.load_server import ServerLoad, put_back
 from engine.adapters.database.mariadb import MariaDB
 from engine.adapters.database.moment import Moment
 from engine.adapters.database.mysql import MySQL
-from engine.adapters.database.physical import PhysicalServer
-from engine.adapters.database.probing import ServerProbes
 from engine.adapters.database.programs import Launcher, Programs, parse_probe
 from engine.adapters.database.quoting import quote_name
 from engine.adapters.database.session import OPTIONS, Session
@@ -116,24 +112,6 @@ class Server:
                 pass
         assert self._dialect is not None
         return self._dialect
-
-    @property
-    def binlogs(self) -> ServerBinlogs:
-        dialect = self.dialect
-        client = self._probe().client(dialect.flavor)
-        return ServerBinlogs(
-            self._launcher, dialect, client, self._session, self._name, self._replay_settings
-        )
-
-    @property
-    def physical(self) -> PhysicalServer:
-        return PhysicalServer(
-            self._session, self._launcher, self.identify, lambda: self.dialect, self._name
-        )
-
-    @property
-    def probes(self) -> ServerProbes:
-        return ServerProbes(self._session, self._name)
 
     # ------------------------------------------------------------ questions
 
@@ -302,7 +280,11 @@ class Server:
         changed for all sessions is put back by finish_load, and by a restart of the server."""
         with self._session() as session:
             self._prepare(session)
-            granted = self._granted(session)
+            settings = [*_LOAD_SETTINGS, *self.dialect.load_settings]
+            if not self._has_replicas(session):
+                # A restore is no change that binlogs must hold: it would fill the disk twice.
+                settings.append("sql_log_bin=OFF")
+            granted = [s for s in settings if not session.attempt(f"SET SESSION {s}")]
         options = [
             "--batch",
             "--binary-mode",  # neither data nor MariaDB's sandbox line is a command
@@ -311,22 +293,6 @@ class Server:
             "--init-command=SET SESSION " + ", ".join(granted),
         ]
         return self._client("load", options)
-
-    def _replay_settings(self, session: Session) -> list[str]:
-        """Foreign keys are checked as they were at the source: the log tells each event's."""
-        unlogged = [] if self._has_replicas(session) else ["sql_log_bin=OFF"]
-        return [*self.dialect.load_settings, *unlogged]
-
-    def _granted(self, session: Session) -> list[str]:
-        """Settings of a load's sessions that the server lets us have."""
-        settings = [*_LOAD_SETTINGS, *self.dialect.load_settings]
-        if not self._has_replicas(session):
-            # A restore is no change that binlogs must hold: it would fill the disk twice.
-            settings.append("sql_log_bin=OFF")
-        return [s for s in settings if not session.attempt(f"SET SESSION {s}")]
-
-    def loading(self, *, fresh: bool) -> ServerLoad:
-        return ServerLoad(self._session, self.dialect, self._granted, self._put_back, fresh=fresh)
 
     def _client(self, label: str, options: Sequence[str]) -> Command:
         return self._launcher.client(label, self._probe().client(self.dialect.flavor), options)
@@ -375,7 +341,10 @@ class Server:
                 # Not written to the binlog: a replica has statistics of its own.
                 name = f"{quote_name(table.schema)}.{quote_name(table.table)}"
                 session.attempt(f"ANALYZE NO_WRITE_TO_BINLOG TABLE {name}", None)
-            warnings += put_back(session, self._put_back)
+            while self._put_back:
+                refused = session.attempt(self._put_back.pop())
+                if refused:
+                    warnings.append(f"a setting was not put back: {refused.message}")
             late, self._late_accounts = self._late_accounts, []
             return [*warnings, *alter_own(late, session)]
 

@@ -12,7 +12,7 @@ import secrets
 import select
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from engine.adapters.command import PIPE, TimeoutExpired, start
 from engine.adapters.database.failures import (
@@ -129,34 +129,16 @@ class Session:
             return error
         return None
 
-    def feed(self, statement: bytes, more: Iterable[bytes] = ()) -> None:
-        """Run what stands in a dump, byte for byte and with its own end, `more` following `body`
-        without being held. ServerSaid when the server refuses any of it."""
-        lines = self._exchange(statement, None, more)
-        for index, line in enumerate(lines):
-            if line.startswith(b"ERROR "):
-                text = [part.decode("utf-8", "replace") for part in lines[index:]]
-                found = parse_line("\n".join(text))
-                raise said(*found, self._doing) if found else from_output(text, self._doing)
-
-    def _exchange(
-        self, sql: str | bytes, timeout: float | None, more: Iterable[bytes] = ()
-    ) -> list[bytes]:
+    def _exchange(self, sql: str, timeout: float | None) -> list[bytes]:
         with self._lock:
             if self._closed:
                 raise ServerSaid(f"{self._doing}: the session is closed", "Run it again.")
             self._count += 1
             mark = f"mentat-dr-{self._token}-{self._count}"
             deadline = None if timeout is None else time.monotonic() + timeout
-            asked = f"SELECT '{mark}';\n".encode()
-            if isinstance(sql, str):
-                asked = f"{sql};\n".encode("utf-8", "surrogateescape") + asked
+            request = f"{sql};\nSELECT '{mark}';\n".encode("utf-8", "surrogateescape")
             try:
-                if isinstance(sql, bytes):
-                    self._send(sql)
-                    for piece in more:
-                        self._send(piece)
-                self._send(asked)
+                self._send(request)
                 return self._receive(mark.encode(), deadline, first=self._count == 1)
             except BaseException:
                 self._end()
