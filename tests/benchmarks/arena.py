@@ -23,7 +23,7 @@ from pathlib import Path
 
 from tests.benchmarks import processes
 
-SAMPLES_PER_SECOND = 8  # each costs some milliseconds, taken from whom it measures
+SAMPLES_PER_SECOND = 20
 _PATIENCE = 20.0  # seconds for descendants to end by themselves after the command did
 _PR_SET_CHILD_SUBREAPER = 36
 _REPOSITORY = Path(__file__).resolve().parents[2]

@@ -83,22 +83,15 @@ class Result:
     def best(self, name: str, value: Callable[[Turn], float]) -> float:
         return min(value(turn) for turn in self.of_contender(name))
 
-    def ratio(
-        self, name: str, to: str, direction: Direction, *, on_disk: bool = False
-    ) -> float | None:
+    def ratio(self, name: str, to: str, direction: Direction) -> float | None:
         """The median over the rounds of name's seconds divided by `to`'s of the same round; None
-        when one of them took no part. on_disk adds what the disk then still took: one contender
-        syncs before it ends, another leaves that to the kernel."""
+        when one of them took no part."""
         own = {turn.round: turn for turn in self.of_contender(name)}
         others = {turn.round: turn for turn in self.of_contender(to)}
         both = own.keys() & others.keys()
         if not both:
             return None
-
-        def seconds(turn: Turn) -> float:
-            act: Act = getattr(turn, direction)
-            return act.seconds + (act.sync if on_disk else 0)
-
+        seconds: Callable[[Turn], float] = lambda turn: getattr(turn, direction).seconds  # noqa: E731
         return statistics.median(seconds(own[n]) / seconds(others[n]) for n in both)
 
     def promises(self) -> list[Promise]:
@@ -111,9 +104,9 @@ class Result:
             slower = self.ratio(name, "product", "backup")
             if slower is not None:
                 found.append(Promise(f"backup, times as fast as {name}", bound, slower, False))
-        to_pipe = self.ratio("product", "pipe", "restore", on_disk=True)
+        to_pipe = self.ratio("product", "pipe", "restore")
         if to_pipe is not None:
-            found.append(Promise("restore until on disk, times the pipe's", 1.0, to_pipe, True))
+            found.append(Promise("restore, times the bare pipe's seconds", 1.0, to_pipe, True))
         own = self.of_contender("product")
         if own:
             peak = max(max(turn.backup.engine, turn.restore.engine) for turn in own) / MIB

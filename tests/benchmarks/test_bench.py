@@ -110,7 +110,7 @@ class TestRatios:
             "backup, times the bare pipe's seconds": True,
             "backup, times as fast as shell": True,
             "backup, times as fast as restic": True,
-            "restore until on disk, times the pipe's": False,
+            "restore, times the bare pipe's seconds": False,
             "engine's own processes, MiB": True,
         }
 
