@@ -114,7 +114,7 @@ def suggest_sources(docker: str = "") -> Sequence[str]:
 
 
 class Engine:
-    """mentat-dr over one configuration. Further areas are attributes: modules of this package."""
+    """mentat-dr over one configuration."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

@@ -51,6 +51,8 @@ def warm(tree: Path) -> None:
         assert tar.stdout is not None
         while tar.stdout.read(1 << 20):
             pass
+    if tar.returncode:
+        raise RuntimeError(f"{tree} cannot be read whole: tar ended with {tar.returncode}")
 
 
 def act(measured: Callable[[], Measured]) -> Act:
