@@ -208,6 +208,8 @@ def test_a_volume_keeps_what_was_live(
     if how == "kill":
         assert ended.returncode == -9, ended.stderr
         clear(site)
+        # The dead job's guard puts it back, at its own pace: the next job leaves that to it.
+        wait_for(lambda: state_of(lab, app) == "running")
     assert state_of(lab, app) == "running"
     befores = [n for n in lab.docker("volume", "ls", "-q").split() if f"{volume}_before" in n]
     if how == "kill" and when == "after":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
+import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -151,16 +152,22 @@ def test_a_server_that_is_down(server: DatabaseContainer, lab: Lab, host_clients
     with fresh(lab, server.kind) as gone:
         there = reach(gone)
         assert there.identify().flavor == server.kind
-        by_tcp = connect(
-            user="root", password=gone.root_password, host=gone.host_ip, port=gone.port
-        )
         gone.docker("stop", "--time=60", gone.name)
         with pytest.raises(DatabaseError, match="is not running") as caught:
             there.identify()
         assert "docker ps" in caught.value.remedy
-        with pytest.raises(DatabaseError, match=r"[Cc]an't connect") as caught:
-            by_tcp.identify()
-        assert "server runs" in caught.value.remedy
+        # Not the container's own address: it is free now, for the next container to take.
+        with socket.socket() as closed:
+            closed.bind(("127.0.0.1", 0))  # ours, and nobody listens
+            by_tcp = connect(
+                user="root",
+                password=gone.root_password,
+                host="127.0.0.1",
+                port=closed.getsockname()[1],
+            )
+            with pytest.raises(DatabaseError, match=r"[Cc]an't connect") as caught:
+                by_tcp.identify()
+            assert "server runs" in caught.value.remedy
         with pytest.raises(DatabaseError):
             there.wait_ready(1)
     with pytest.raises(DatabaseError):
