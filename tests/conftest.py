@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,7 +23,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the lab's run, which ends with this process; workers are told the controller's."""
+    """Choose the lab's run, which ends with this process; workers are told the controller's.
+
+    A suite started by nohup, or in the background of a script, ignores what a terminal sends, and
+    so would every program it starts: the tests of Ctrl-C and of a hang-up would wait for ever."""
+    for number, default in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGHUP, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, default)
     told = getattr(config, "workerinput", None)
     if told is None:
         config.stash[RUN] = (runs.new_id(), Process.current("pytest"))
