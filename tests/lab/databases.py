@@ -30,10 +30,14 @@ class DatabaseContainer:
     image: str
     root_password: str
     volume: str
-    host_ip: str
     port: int
     owns_volume: bool
     docker: Docker = field(repr=False, compare=False)
+
+    @property
+    def host_ip(self) -> str:
+        """Its address now: another container may take it while this one is stopped."""
+        return address_of(self.docker.inspect("container", self.name) or {})
 
     def sql(self, statement: str, *, database: str = "") -> list[tuple[str, ...]]:
         """Run statements as root and return all their rows, values as text, NULL as ``"NULL"``.
@@ -96,8 +100,9 @@ class DatabaseContainer:
         except CommandFailed as failure:
             return str(failure)
         # Last, and so once: a server shuts out a host that often connects and says nothing.
-        if self.host_ip and not processes.connects(self.host_ip, self.port):
-            return f"the host cannot connect to {self.host_ip}:{self.port}"
+        address = self.host_ip
+        if address and not processes.connects(address, self.port):
+            return f"the host cannot connect to {address}:{self.port}"
         return ""
 
     def logs(self) -> str:
@@ -166,10 +171,7 @@ def start_database(
         *arguments,
         environment={"MYSQL_ROOT_PASSWORD": password},
     )
-    record = docker.inspect("container", name) or {}
-    container = DatabaseContainer(
-        kind, name, image, password, volume, address_of(record), 3306, owns_volume, docker
-    )
+    container = DatabaseContainer(kind, name, image, password, volume, 3306, owns_volume, docker)
     if wait:
         try:
             container.wait_ready()
