@@ -292,7 +292,10 @@ def test_an_unreadable_record_is_told(tmp_path: Path, docker: DockerContainers) 
 def kill_both(job: Popen) -> None:
     """Stop the job first, so that it starts no new guard, then kill the two."""
     os.kill(job.pid, signal.SIGSTOP)
-    guards = [os.pidfd_open(pid) for pid in guards_of(job)]
+    guards = []
+    for pid in guards_of(job):
+        with contextlib.suppress(ProcessLookupError):  # it was just let go
+            guards.append(os.pidfd_open(pid))
     for guard in guards:
         signal.pidfd_send_signal(guard, signal.SIGKILL)
     job.kill()
@@ -320,7 +323,8 @@ def test_no_death_at_any_moment_leaves_a_container_quiet(
                 kill_both(job)
             else:
                 for pid in guards_of(job) if victims == "guard" else [job.pid]:
-                    os.kill(pid, signal.SIGKILL)
+                    with contextlib.suppress(ProcessLookupError):  # it was just let go
+                        os.kill(pid, signal.SIGKILL)
         finish(job)
         if victims == "both":
             recover_quiesced(tmp_path, docker)
