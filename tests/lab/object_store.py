@@ -180,6 +180,9 @@ def _options(data: Path, config: Path, port: int, others: list[int]) -> list[str
         "-webdav=false",
         "-admin.ui=false",
         "-master.telemetry=false",
+        # A bucket takes some volumes of its own, which are files that grow: by default there are
+        # as many as would fit on the disk if all were full, too few for all the suite's buckets.
+        "-volume.max=20000",
         # Modest memory: no shared chunk cache, and a bound on what reads may hold.
         "-s3.cacheCapacityMB=0",
         "-s3.readerCacheSizeMB=128",
